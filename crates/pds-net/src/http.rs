@@ -47,7 +47,7 @@ impl Http {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(proxy)
-            .tls_config(tls::config()?)
+            .tls_config(tls::config(options.certificates.as_deref())?)
             .user_agent(USER_AGENT)
             .accept_encoding("gzip")
             .max_response_header_size(limits::MAX_HEADER_BYTES)

@@ -1,6 +1,7 @@
 //! The options of the client.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub struct NetOptions {
     pub private_addresses: PrivateAddresses,
     /// The proxy for https.
     pub proxy: ProxyOptions,
+    /// The file of the certificates that are trusted, if it is not that of the environment.
+    pub certificates: Option<PathBuf>,
     /// The parallel requests to one host.
     pub jobs: usize,
     /// The size of a CAR file after decompression.
@@ -95,6 +98,7 @@ impl Default for NetOptions {
             dns_servers: None,
             private_addresses: PrivateAddresses::Refuse,
             proxy: ProxyOptions::Environment,
+            certificates: None,
             jobs: limits::REQUESTS_A_HOST,
             max_repo_bytes: limits::MAX_REPO_BYTES,
             max_blob_bytes: limits::MAX_BLOB_BYTES,

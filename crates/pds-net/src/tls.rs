@@ -10,21 +10,25 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::error::{Error, Result};
 
+/// The variable that names a file of certificates.
+const FILE: &str = "SSL_CERT_FILE";
+
 /// The most files of a directory of certificates.
 const MAX_FILES: usize = 2_000;
 
 /// The largest file of certificates. Those of systems have less than 300 KiB.
 const MAX_FILE_BYTES: u64 = 8 << 20;
 
-/// Returns the settings of TLS.
+/// Returns the settings of TLS. The certificates of a file replace those of the environment.
 ///
 /// # Errors
 ///
-/// [`Error::Setting`] if the variables name a file that cannot be read or has no certificate.
-pub(crate) fn config() -> Result<TlsConfig> {
-    let roots = match (variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR")) {
-        (None, None) => RootCerts::WebPki,
-        (file, dir) => of_files(file.as_deref(), dir.as_deref())?,
+/// [`Error::Setting`] if a file is named that cannot be read or has no certificate.
+pub(crate) fn config(file: Option<&Path>) -> Result<TlsConfig> {
+    let roots = match (file, variable(FILE), variable("SSL_CERT_DIR")) {
+        (Some(file), ..) => of_files("certificates", Some(file), None)?,
+        (None, None, None) => RootCerts::WebPki,
+        (None, file, dir) => of_files(FILE, file.as_deref(), dir.as_deref())?,
     };
     Ok(TlsConfig::builder().root_certs(roots).build())
 }
@@ -33,10 +37,11 @@ fn variable(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-fn of_files(file: Option<&Path>, dir: Option<&Path>) -> Result<RootCerts> {
+/// Reads the certificates of a file, which a variable or option names, and of a directory.
+fn of_files(name: &'static str, file: Option<&Path>, dir: Option<&Path>) -> Result<RootCerts> {
     let mut found: Vec<Certificate<'static>> = Vec::new();
     if let Some(file) = file {
-        read("SSL_CERT_FILE", file, &mut found)?;
+        read(name, file, &mut found)?;
     }
     if let Some(dir) = dir {
         let wrong = |error| unreadable("SSL_CERT_DIR", dir, &error);
@@ -49,7 +54,7 @@ fn of_files(file: Option<&Path>, dir: Option<&Path>) -> Result<RootCerts> {
     }
     if found.is_empty() {
         let reason = "no certificate was found; unset it to use those of this program".to_owned();
-        let name = if file.is_some() { "SSL_CERT_FILE" } else { "SSL_CERT_DIR" };
+        let name = if file.is_some() { name } else { "SSL_CERT_DIR" };
         return Err(Error::Setting { name, reason });
     }
     Ok(RootCerts::new_with_certs(&found))
@@ -81,7 +86,7 @@ mod tests {
     const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----\n";
 
     fn count(file: Option<&Path>, dir: Option<&Path>) -> Result<usize> {
-        match of_files(file, dir)? {
+        match of_files(FILE, file, dir)? {
             RootCerts::Specific(found) => Ok(found.len()),
             other => panic!("{other:?}"),
         }

@@ -5,6 +5,7 @@
 mod accounts;
 mod answers;
 mod bounds;
+mod certificates;
 mod handshakes;
 mod proxies;
 mod retries;
