@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use crate::advice::Advice;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::limits::FEW_REQUESTS;
 use crate::progress::{Progress, Report, Why};
-use crate::wait::Advice;
 
 /// The longest part of a wait. After each part the caller may stop the wait.
 const PART: Duration = Duration::from_secs(1);

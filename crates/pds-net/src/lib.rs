@@ -31,6 +31,7 @@
 
 pub mod account;
 pub mod address;
+mod advice;
 pub mod body;
 pub mod clock;
 mod dial;
@@ -61,5 +62,4 @@ mod retry;
 pub mod socket;
 mod tls;
 pub mod traffic;
-mod wait;
 pub mod xrpc;

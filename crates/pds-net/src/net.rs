@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use ureq::unversioned::transport::Transport;
 
+use crate::advice::Advice;
 use crate::body::Body;
 use crate::error::{Error, Result};
 use crate::gate::Gate;
@@ -22,7 +23,6 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::retry;
 use crate::traffic::{Counters, Traffic};
-use crate::wait::Advice;
 
 /// The network as this program uses it: options, connections, and the limits of each host.
 ///
