@@ -14,8 +14,8 @@ use pds_core::data::cid::Cid;
 use pds_core::syntax::did::Did;
 
 use crate::account::Account;
+use crate::clock::now;
 use crate::error::{Error, Result};
-use crate::mirror::blobs::now;
 use crate::mirror::keys::signer;
 use crate::mirror::small_file;
 use crate::mirror::transport::Parcel;

@@ -13,6 +13,7 @@ use pds_core::data::cid::Cid;
 use pds_core::syntax::datetime::Datetime;
 use pds_core::syntax::nsid::Nsid;
 
+use crate::clock::now;
 use crate::error::{Error, Result};
 use crate::limits::FAILED_BLOBS;
 use crate::mirror::handle::origin;
@@ -269,13 +270,6 @@ fn used(repo: &Repo, one: &MissingBlob) -> Result<Option<BlobUse>> {
     let blobs = pds::data::blobs_in(record.block.bytes()).unwrap_or_default();
     let blob = blobs.into_iter().find(|blob| blob.cid == one.cid);
     Ok(blob.map(|blob| BlobUse { path, blob }))
-}
-
-/// Returns the present time.
-pub(super) fn now() -> Datetime {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let micros = since.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
-    Datetime::from_unix_micros(micros).unwrap_or_else(|| unreachable!("the year is below 10000"))
 }
 
 /// The most threads for blobs. The limit of each host is in the options.

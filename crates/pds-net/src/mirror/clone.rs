@@ -13,9 +13,10 @@ use pds_core::data::block::MemoryBlocks;
 use pds_store::ref_name::RefName;
 
 use crate::account::Account;
+use crate::clock::now;
 use crate::error::{Error, Result};
 use crate::mirror::arrival::{import, import_with, refusal};
-use crate::mirror::blobs::{self, Blobs, Wanted, now};
+use crate::mirror::blobs::{self, Blobs, Wanted};
 use crate::mirror::fetch_dir::FetchDir;
 use crate::mirror::handle::{FetchOptions, Mirror, origin};
 use crate::mirror::small_file;

@@ -11,10 +11,11 @@ use pds_store::ref_name::RefName;
 use pds_store::refs::Expect;
 
 use crate::account::Account;
+use crate::clock::now;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::mirror::arrival::{import, import_with, refusal, root_of};
-use crate::mirror::blobs::{self, Blobs, Wanted, now};
+use crate::mirror::blobs::{self, Blobs, Wanted};
 use crate::mirror::clone::write_identity;
 use crate::mirror::fetch_dir::FetchDir;
 use crate::mirror::handle::{FetchOptions, Mirror, origin};

@@ -5,8 +5,9 @@ use pds::blob::{BlobError, BlobInfo, BlobStore, OpenBlob};
 use pds::blobs::BlobUse;
 use pds_core::syntax::did::Did;
 
+use crate::clock::now;
 use crate::error::{Error, Result};
-use crate::mirror::blobs::{Blobs, Fault, Wanted, entry, fault, now};
+use crate::mirror::blobs::{Blobs, Fault, Wanted, entry, fault};
 use crate::mirror::data_directory::actor_state::ActorState;
 use crate::mirror::data_directory::layout::DataDirectory;
 use crate::mirror::missing::Reason;

@@ -14,9 +14,10 @@ use pds_core::data::block::MemoryBlocks;
 use pds_core::syntax::did::Did;
 
 use crate::account::Account;
+use crate::clock::now;
 use crate::error::{Error, Result};
 use crate::mirror::arrival::{import, import_with, refusal};
-use crate::mirror::blobs::{Blobs, Wanted, now};
+use crate::mirror::blobs::{Blobs, Wanted};
 use crate::mirror::clone::write_identity;
 use crate::mirror::data_directory::actor_blobs::{Actor, copy_blobs};
 use crate::mirror::data_directory::actor_state::{ActorState, DamagedRows, write_car};
