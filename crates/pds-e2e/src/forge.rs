@@ -59,6 +59,15 @@ impl Forged {
         self.signed(key, |unsigned| unsigned.data = root)
     }
 
+    /// Signs a commit over a tree with one record.
+    #[must_use]
+    pub fn with_record(mut self, key: &SigningKey, path: &str, record: &Value) -> Self {
+        let record = Block::new(Codec::Cbor, record.encode());
+        let value = record.cid();
+        self.others = vec![record];
+        self.with_node(key, &[(path.as_bytes(), value)])
+    }
+
     /// Changes the signature of the commit.
     #[must_use]
     pub fn with_signature(self, change: impl FnOnce(&mut [u8; 64])) -> Self {

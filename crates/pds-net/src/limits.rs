@@ -57,7 +57,7 @@ pub const MAX_JSON_BYTES: u64 = 5_000_000;
 /// A CAR file after decompression. The largest known accounts have less than 2 GiB.
 pub const MAX_REPO_BYTES: u64 = 8 << 30;
 
-/// A blob for which its record names no size.
+/// A blob, whatever size its record names.
 pub const MAX_BLOB_BYTES: u64 = 1 << 30;
 
 /// The body of an error, as far as it is read.

@@ -30,7 +30,7 @@ pub struct NetOptions {
     pub jobs: usize,
     /// The size of a CAR file after decompression.
     pub max_repo_bytes: u64,
-    /// The size of a blob for which its record names no size.
+    /// The size of a blob, whatever size its record names.
     pub max_blob_bytes: u64,
     /// The longest wait that a host may ask for.
     pub max_wait: Duration,

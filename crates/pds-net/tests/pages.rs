@@ -57,7 +57,7 @@ fn the_table_of_limits_has_the_values() {
         ("a DID document", bytes(limits::MAX_DID_DOCUMENT_BYTES)),
         ("an operation log", bytes(limits::MAX_PLC_LOG_BYTES)),
         ("a CAR file after decompression", bytes(limits::MAX_REPO_BYTES)),
-        ("a blob for which its record names no size", bytes(limits::MAX_BLOB_BYTES)),
+        ("a blob, whatever size its record names", bytes(limits::MAX_BLOB_BYTES)),
         ("redirects of one request", number(u64::from(limits::MAX_REDIRECTS))),
         ("parallel requests, to one host", number(limits::REQUESTS_A_HOST as u64)),
         ("parallel requests, in all", number(limits::REQUESTS_IN_ALL as u64)),

@@ -37,7 +37,7 @@ pub(crate) struct NetworkArgs {
     #[arg(long, value_name = "SIZE", value_parser = read_size, help_heading = HEADING)]
     max_repo: Option<u64>,
 
-    /// Largest blob for which its record names no size [default: 1GiB]
+    /// Largest blob, whatever size its record names [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = read_size, help_heading = HEADING)]
     max_blob: Option<u64>,
 }

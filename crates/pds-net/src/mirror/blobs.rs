@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use pds::Repo;
 use pds::blob::{BlobError, BlobInfo, BlobStore, OpenBlob};
 use pds::blobs::BlobUse;
+use pds::local::layout::BLOB_DIRECTORY;
 use pds_core::data::cid::Cid;
 use pds_core::syntax::datetime::Datetime;
 use pds_core::syntax::nsid::Nsid;
@@ -16,6 +17,7 @@ use pds_core::syntax::nsid::Nsid;
 use crate::clock::now;
 use crate::error::{Error, Result};
 use crate::limits::FAILED_BLOBS;
+use crate::mirror::free_space::{Disk, Guarded};
 use crate::mirror::handle::origin;
 use crate::mirror::missing::{self, MissingBlob, Reason};
 use crate::mirror::source::Source;
@@ -58,10 +60,7 @@ impl Wanted {
             self.leaves_out = true;
             return;
         }
-        let size = one.blob.size_bytes;
-        let known = self.uses.entry(one.blob.cid).or_insert(one);
-        // Records may name different sizes, and one of them is right.
-        known.blob.size_bytes = known.blob.size_bytes.zip(size).map(|(one, other)| one.max(other));
+        self.uses.entry(one.blob.cid).or_insert(one);
     }
 }
 
@@ -69,6 +68,7 @@ impl Wanted {
 struct Work<'a> {
     source: &'a Source<'a>,
     store: &'a dyn BlobStore,
+    disk: Disk,
     waiting: Mutex<VecDeque<BlobUse>>,
     done: Mutex<Done>,
     fetched: AtomicU64,
@@ -109,6 +109,7 @@ pub(super) fn fetch(
     let work = Work {
         source,
         store: repo.blobs().as_ref(),
+        disk: disk_of(dir)?,
         of: waiting.len() as u64,
         waiting: Mutex::new(waiting),
         done: Mutex::default(),
@@ -203,11 +204,12 @@ impl Work<'_> {
 
     fn fetch(&self, one: &BlobUse) -> Result<u64> {
         let (cid, client) = (one.blob.cid, self.source.client);
-        let most = one.blob.size_bytes.unwrap_or(client.net().options().max_blob_bytes);
+        // The record may name another size than the blob has. The hash decides.
+        let most = client.net().options().max_blob_bytes;
         get_blob(client, (self.source.host, self.source.did), &cid, most, |body| {
             let info = BlobInfo { cid, size_bytes: most, stored_at_micros: 0 };
             // The reader fails at its end if the bytes have another hash, so that they are not stored.
-            let mut blob = OpenBlob::new(info, body);
+            let mut blob = OpenBlob::new(info, Guarded::new(body, &self.disk));
             match self.store.put(&mut blob.reader) {
                 Ok(stored) => Ok(stored.size_bytes),
                 Err(BlobError::Source(error)) => Err(error.into()),
@@ -233,6 +235,12 @@ impl Work<'_> {
     fn done(&self) -> std::sync::MutexGuard<'_, Done> {
         self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns the disk of the blobs. Their directory does not exist before the first one, and may be elsewhere.
+fn disk_of(dir: &Path) -> Result<Disk> {
+    let blobs = dir.join(BLOB_DIRECTORY);
+    Disk::of(if blobs.is_dir() { &blobs } else { dir })
 }
 
 /// Returns why one blob is missing, or `None` if the error ends the fetch.

@@ -11,6 +11,7 @@ use pds_core::syntax::did::Did;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::mirror::free_space::check_free;
 use crate::mirror::small_file::{bad, failed, open_regular, read_json, write_json};
 use crate::progress::{Progress, Report};
 use crate::xrpc::parsed;
@@ -257,10 +258,7 @@ fn copy(body: &mut dyn Read, mut file: &File, report: Report<'_>) -> Result<u64>
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error.into()),
         };
-        let room = free_bytes(file).saturating_sub(count as u64);
-        if room < KEPT_FREE_BYTES {
-            return Err(failed(Path::new(FETCH_DIRECTORY), io::ErrorKind::StorageFull.into()));
-        }
+        check_free(file, Path::new(FETCH_DIRECTORY), count as u64)?;
         let read = buffer.get(..count).unwrap_or_default();
         file.write_all(read).map_err(|error| failed(Path::new(FETCH_DIRECTORY), error))?;
         bytes += count as u64;
@@ -268,18 +266,6 @@ fn copy(body: &mut dyn Read, mut file: &File, report: Report<'_>) -> Result<u64>
             return Err(Error::Stopped);
         }
     }
-}
-
-/// Returns how much the file system of a file can still take.
-#[cfg(unix)]
-fn free_bytes(file: &File) -> u64 {
-    let about = rustix::fs::fstatvfs(file);
-    about.map_or(u64::MAX, |about| about.f_bavail.saturating_mul(about.f_frsize))
-}
-
-#[cfg(not(unix))]
-fn free_bytes(_: &File) -> u64 {
-    u64::MAX
 }
 
 /// Cuts a file after its last whole block. Removes it if it has none, and returns whether it stays.
@@ -318,6 +304,3 @@ const CAR: &str = ".car";
 const PART: &str = ".car.part";
 
 const BUFFER_BYTES: usize = 256 * 1024;
-
-/// What a fetch leaves free on the disk, for others and for the store that is made of the files.
-const KEPT_FREE_BYTES: u64 = 64 << 20;

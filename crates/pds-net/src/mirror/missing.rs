@@ -45,7 +45,7 @@ pub enum Reason {
     NotFound,
     /// The host sends other bytes.
     WrongHash,
-    /// The host sends more bytes than the record names, or more than the limit.
+    /// The host sends more bytes than the limit.
     TooLarge,
     /// The host does not serve the account.
     Inactive,

@@ -11,6 +11,7 @@ pub mod data_directory;
 mod fetch_dir;
 mod fetched;
 pub mod follow;
+mod free_space;
 pub mod handle;
 mod keys;
 pub mod missing;

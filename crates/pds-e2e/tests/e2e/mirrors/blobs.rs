@@ -4,8 +4,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
+use pds_core::data::blob_ref::BlobRef;
+use pds_core::data::record_check::blobs_in;
+use pds_core::data::value::Value;
 use pds_e2e::home::ended;
-use pds_e2e::{Lie, Rule};
+use pds_e2e::liar::rule::Padding;
+use pds_e2e::{Forged, Lie, Rule};
 
 use super::Mirror;
 
@@ -132,4 +136,36 @@ fn a_ref_that_was_removed_is_set_again() {
     mirror.account.act("bulk", &["3"]);
     mirror.pull().with(0);
     mirror.assert_equal();
+}
+
+/// Makes the account have one record, which refers to blobs.
+fn refer_to(mirror: &Mirror, truth: &Forged, blobs: &[BlobRef]) {
+    let blobs = Value::from_iter(blobs.iter().map(BlobRef::to_value));
+    let record = Value::from([("$type", Value::from("com.example.blobs")), ("blobs", blobs)]);
+    let (key, path) = (mirror.account.signing_key(), "com.example.blobs/a");
+    truth.clone().with_record(&key, path, &record).show_on(&mirror.liar);
+}
+
+/// Returns the blobs that the records of a repository refer to.
+fn blobs_of(truth: &Forged) -> Vec<BlobRef> {
+    truth.blocks().iter().flat_map(|block| blobs_in(block.bytes()).unwrap_or_default()).collect()
+}
+
+#[test]
+fn the_hash_of_a_blob_decides_and_not_the_size_in_its_record() {
+    let Some(mirror) = Mirror::new("1", "2") else { return };
+    let truth = Forged::of(&mirror.account.sync("getRepo", "").body);
+    let mut blobs = blobs_of(&truth);
+    (blobs[0].size_bytes, blobs[1].size_bytes) = (Some(10), Some(1 << 50));
+    refer_to(&mirror, &truth, &blobs);
+    let padding = Padding { after: 2000, bytes: vec![7; 1000].into() };
+    mirror.liar.add(Rule::every(&blobs[1].cid.to_string(), Lie::Endless(padding)));
+    let clone = ["clone", &mirror.account.handle, "copy", "--max-blob", "1000000", "--json"];
+    let cloned = ended(&mut mirror.command(&clone), b"");
+    let answer: serde_json::Value = serde_json::from_str(cloned.with(6)).unwrap();
+    assert_eq!(answer["blobs"]["fetched"], 1, "{answer}");
+    let expected =
+        format!("blob {} of com.example.blobs/a was not fetched: too-large", blobs[1].cid);
+    assert!(cloned.stderr.contains(&expected), "{}", cloned.stderr);
+    assert!(mirror.liar.bytes(&blobs[1].cid.to_string()) < 10_000_000);
 }

@@ -18,7 +18,7 @@ use crate::progress::{Progress, Report};
 pub(super) struct Actor<'a> {
     pub(super) from: &'a DataDirectory,
     pub(super) did: &'a Did,
-    /// The largest blob whose record names no size.
+    /// The largest blob.
     pub(super) max_blob_bytes: u64,
     pub(super) report: Report<'a>,
 }
@@ -65,11 +65,12 @@ fn copy(
             false => Reason::NotFound,
         });
     };
-    let most = one.blob.size_bytes.unwrap_or(max_blob_bytes);
-    if file.metadata().map_err(Error::from)?.len() > most {
+    // The record may name another size than the blob has. The hash decides.
+    let size_bytes = file.metadata().map_err(Error::from)?.len();
+    if size_bytes > max_blob_bytes {
         return because(Reason::TooLarge);
     }
-    let info = BlobInfo { cid, size_bytes: most, stored_at_micros: 0 };
+    let info = BlobInfo { cid, size_bytes, stored_at_micros: 0 };
     // The reader fails at its end if the bytes have another hash, so that they are not stored.
     let mut blob = OpenBlob::new(info, file);
     match store.put(&mut blob.reader) {
