@@ -38,11 +38,16 @@ pub(crate) fn not_fetched(blobs: &Blobs) -> impl Iterator<Item = String> {
         format!("blob {cid} of {path} was not fetched: {reason}")
     });
     let more = blobs.missing.len().checked_sub(MAX_LINES).filter(|more| *more > 0);
-    named.chain(more.map(|more| {
+    let unlisted = Some(blobs.unlisted).filter(|unlisted| *unlisted > 0);
+    let named = named.chain(more.map(|more| {
         let more = counted_plain(more as u64, "more blob");
         format!(
             "{more} not fetched; pds blob missing lists them, and in a mirror pds pull tries again"
         )
+    }));
+    named.chain(unlisted.map(|unlisted| {
+        let unlisted = counted_plain(unlisted, "missing blob");
+        format!("missing-blobs.json has no room for {unlisted}; pds pull finds them again")
     }))
 }
 

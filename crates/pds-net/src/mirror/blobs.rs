@@ -36,6 +36,8 @@ pub struct Blobs {
     pub leaves_out: bool,
     /// The blobs that could not be fetched, now or earlier.
     pub missing: Vec<MissingBlob>,
+    /// The number of missing blobs for which `missing-blobs.json` has no room. The next pull looks for them again.
+    pub unlisted: u64,
 }
 
 /// The blobs to fetch.
@@ -106,18 +108,7 @@ pub(super) fn fetch(
     let leaves_out = wanted.leaves_out;
     let waiting: VecDeque<BlobUse> = wanted.uses.into_values().collect();
     let tried: Vec<Cid> = waiting.iter().map(|one| one.blob.cid).collect();
-    let work = Work {
-        source,
-        store: repo.blobs().as_ref(),
-        disk: disk_of(dir)?,
-        of: waiting.len() as u64,
-        waiting: Mutex::new(waiting),
-        done: Mutex::default(),
-        fetched: AtomicU64::new(0),
-        bytes: AtomicU64::new(0),
-        is_stopped: AtomicBool::new(false),
-        failures: AtomicU32::new(0),
-    };
+    let work = Work::new(source, (repo.blobs().as_ref(), disk_of(dir)?), waiting);
     let threads = source.client.net().options().jobs.clamp(1, MAX_THREADS).min(tried.len());
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -145,11 +136,17 @@ pub(super) fn fetch(
         }
     }
     listed.append(&mut failed);
-    missing::write(dir, &listed)?;
+    let unlisted = missing::write(dir, &listed)?;
     let (fetched, bytes) = (work.fetched.into_inner(), work.bytes.into_inner());
     match done.error {
         Some(error) => Err(error),
-        None => Ok(Blobs { fetched, bytes, leaves_out, missing: listed.into_values().collect() }),
+        None => Ok(Blobs {
+            fetched,
+            bytes,
+            leaves_out,
+            missing: listed.into_values().collect(),
+            unlisted,
+        }),
     }
 }
 
@@ -176,7 +173,26 @@ fn add_listed(
     Ok(())
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    fn new(
+        source: &'a Source<'a>,
+        (store, disk): (&'a dyn BlobStore, Disk),
+        waiting: VecDeque<BlobUse>,
+    ) -> Self {
+        Self {
+            source,
+            store,
+            disk,
+            of: waiting.len() as u64,
+            waiting: Mutex::new(waiting),
+            done: Mutex::default(),
+            fetched: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            is_stopped: AtomicBool::new(false),
+            failures: AtomicU32::new(0),
+        }
+    }
+
     fn run(&self) {
         while !self.is_stopped.load(Ordering::Relaxed) {
             let next = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
@@ -263,7 +279,7 @@ pub(super) fn entry(one: &BlobUse, fault: &Fault, tries: u32, now: &Datetime) ->
         cid: one.blob.cid,
         path: one.path.to_string(),
         size: one.blob.size_bytes,
-        mime_type: one.blob.mime_type.clone(),
+        mime_type: missing::listed_type(&one.blob.mime_type),
         reason: fault.reason,
         status: fault.status,
         tries,

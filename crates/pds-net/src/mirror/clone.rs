@@ -95,7 +95,7 @@ impl Mirror {
     /// Notes whether each blob of the state was fetched or is listed. `looked` tells whether all records were looked at.
     pub(super) fn note_blobs(&mut self, blobs: &Blobs, looked: bool) -> Result<()> {
         let missing = blobs.missing.len() as u64;
-        let complete = looked && !blobs.leaves_out;
+        let complete = looked && !blobs.leaves_out && blobs.unlisted == 0;
         if (self.upstream.complete, self.upstream.missing) == (complete, missing) {
             return Ok(());
         }

@@ -181,9 +181,10 @@ fn follow(
     (upstream.checked_at, upstream.pulled_at) = (Some(now()), Some(now()));
     (upstream.head, upstream.host_rev) = (Some(imported.commit.cid()), state.rev);
     upstream.missing = blobs.missing.len() as u64;
-    upstream.complete = !options.no_blobs && !blobs.leaves_out;
+    let missing = blobs.missing.iter().map(|one| (one.cid, one.clone())).collect();
+    let unlisted = missing::write(staging, &missing)?;
+    upstream.complete = !options.no_blobs && !blobs.leaves_out && unlisted == 0;
     upstream.write(staging)?;
-    missing::write(staging, &blobs.missing.iter().map(|one| (one.cid, one.clone())).collect())?;
     Ok(upstream)
 }
 
