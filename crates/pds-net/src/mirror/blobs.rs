@@ -58,12 +58,17 @@ impl Wanted {
 
     /// Adds a blob.
     pub(super) fn add(&mut self, one: BlobUse, only: &[Nsid]) {
-        if !only.is_empty() && !only.contains(&one.path.collection) {
+        if !is_among(&one, only) {
             self.leaves_out = true;
             return;
         }
         self.uses.entry(one.blob.cid).or_insert(one);
     }
+}
+
+/// Returns whether the record of a blob is in one of these collections. Without any, each is.
+fn is_among(one: &BlobUse, only: &[Nsid]) -> bool {
+    only.is_empty() || only.contains(&one.path.collection)
 }
 
 /// The state that the threads of a fetch share.
@@ -161,7 +166,10 @@ fn add_listed(
     for one in listed.values() {
         match used(repo, one)? {
             None => gone.push(one.cid),
-            Some(used) if one.is_due(now.unix_micros()) => wanted.add(used, &[]),
+            // Those of other collections stay in the list.
+            Some(used) if one.is_due(now.unix_micros()) && is_among(&used, only) => {
+                wanted.add(used, &[]);
+            }
             Some(_) => {}
         }
     }

@@ -16,7 +16,7 @@ use crate::account::Account;
 use crate::clock::now;
 use crate::error::{Error, Result};
 use crate::mirror::arrival::{import, import_with, refusal};
-use crate::mirror::blobs::{self, Blobs, Wanted};
+use crate::mirror::blobs::Blobs;
 use crate::mirror::fetch_dir::FetchDir;
 use crate::mirror::handle::{FetchOptions, Mirror, origin};
 use crate::mirror::small_file;
@@ -70,12 +70,7 @@ impl Mirror {
         };
         mirror.settle_head(&source)?;
         fetch.clear_files()?;
-        let mut wanted = Wanted::default();
-        if !options.no_blobs {
-            wanted.all(&mirror.repo, &options.blobs_of)?;
-        }
-        let blobs = blobs::fetch(&source, &mirror.repo, dir, (wanted, &options.blobs_of))?;
-        mirror.note_blobs(&blobs, !options.no_blobs)?;
+        let blobs = mirror.blobs(&source, (&[], false), options)?;
         fetch.finish()?;
         Ok((mirror, Cloned { imported, blobs, warnings }))
     }

@@ -46,6 +46,30 @@ fn a_pull_of_one_collection_leaves_the_other_blobs_to_the_next_one() {
 }
 
 #[test]
+fn listed_blobs_that_are_not_wanted_stay_in_the_list() {
+    let Some(mirror) = Mirror::new("5", "2") else { return };
+    mirror.liar.add(Rule::nth(1, "getBlob", Lie::error(400, "BlobNotFound")));
+    mirror.clone().with(6);
+    let listed = || fs::read_to_string(mirror.home.path("copy/missing-blobs.json")).unwrap();
+    let before = listed();
+    mirror.liar.reset();
+    let limited = ["-R", "copy", "pull", "--collection", "com.example.other"];
+    ended(&mut mirror.command(&limited), b"").with(6);
+    // As if the clone had been killed while it fetched blobs.
+    let upstream = mirror.home.path("copy/upstream.json");
+    let text = fs::read_to_string(&upstream).unwrap();
+    let unfinished = text.replace("\"complete\": true", "\"complete\": false");
+    assert_ne!(unfinished, text);
+    fs::write(&upstream, unfinished).unwrap();
+    let without = ["clone", &mirror.account.handle, "copy", "--no-blobs"];
+    ended(&mut mirror.command(&without), b"").with(0);
+    assert_eq!(mirror.liar.seen("getBlob").len(), 0);
+    assert_eq!(listed(), before);
+    mirror.pull().with(0);
+    mirror.assert_equal();
+}
+
+#[test]
 fn a_list_of_missing_blobs_that_was_removed_is_made_again() {
     let Some(mirror) = Mirror::new("5", "4") else { return };
     mirror.liar.add(Rule::nth(1, "getBlob", Lie::error(400, "BlobNotFound")));
