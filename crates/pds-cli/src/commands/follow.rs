@@ -9,7 +9,7 @@ use anyhow::Result;
 use jiff::SignedDuration;
 use pds_net::error::Error;
 use pds_net::host::Host;
-use pds_net::mirror::all::find_mirrors;
+use pds_net::mirror::all::{find_mirrors, open_found};
 use pds_net::mirror::follow::event_source::EventSource;
 use pds_net::mirror::follow::followed::Unfollowed;
 use pds_net::mirror::follow::followers::follow;
@@ -77,9 +77,8 @@ impl Following<'_> {
         let mut mirrors = Vec::new();
         let mut failed = found.unread;
         for dir in found.dirs {
-            match Mirror::open(&dir) {
-                Ok(Some(mirror)) => mirrors.push(mirror),
-                Ok(None) => {}
+            match open_found(&dir) {
+                Ok(mirror) => mirrors.push(mirror),
                 Err(error) => failed.push((dir, error)),
             }
         }

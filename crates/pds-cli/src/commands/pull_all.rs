@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use anyhow::Result;
-use pds_net::error::Result as NetResult;
-use pds_net::mirror::all::{find_mirrors, pull_all};
+use pds_net::error::{Error, Result as NetResult};
+use pds_net::mirror::all::{FoundMirrors, find_mirrors, pull_all};
 use pds_net::mirror::handle::{FetchOptions, Mirror};
 use pds_net::mirror::pull::Pulled;
 use pds_net::net::Net;
@@ -26,8 +26,12 @@ pub(super) fn run(
     (options, verbose): (&FetchOptions, bool),
     out: &mut Output,
 ) -> Result<Exit> {
-    let dirs = mirrors_below(below, out)?;
+    let found = mirrors_below(below)?;
+    let dirs = found.dirs;
     let mut counts = PullCounts::default();
+    for (dir, error) in found.unread {
+        counts.fail(&dir.display().to_string(), error, out)?;
+    }
     let progress = NetworkProgress::default();
     std::thread::scope(|scope| -> Result<()> {
         let (sender, results) = mpsc::channel::<(PathBuf, NetResult<(Mirror, Pulled)>)>();
@@ -54,22 +58,19 @@ pub(super) fn run(
     Ok(if counts.failed + counts.incomplete > 0 { Exit::Partly } else { Exit::Done })
 }
 
-/// Returns the directories of the mirrors below a directory.
-fn mirrors_below(below: &Path, out: &mut Output) -> Result<Vec<PathBuf>> {
+/// Returns the mirrors below a directory, and the directories that cannot be read.
+fn mirrors_below(below: &Path) -> Result<FoundMirrors> {
     let found = find_mirrors(below)?;
-    for (dir, error) in &found.unread {
-        out.warn(format!("{} was not searched: {error}", dir.display()));
-    }
-    if found.dirs.is_empty() {
+    if found.dirs.is_empty() && found.unread.is_empty() {
         let message = format!("no repository below {} follows a host", below.display());
         return Stated::no("no-upstream", message)
             .hint("pds clone ACCOUNT makes a repository that does")
             .fail();
     }
-    Ok(found.dirs)
+    Ok(found)
 }
 
-/// What has become of the mirrors.
+/// The results of the pulls.
 #[derive(Default)]
 struct PullCounts {
     pulled: u64,
@@ -92,20 +93,7 @@ impl PullCounts {
         let name = dir.display().to_string();
         let (mirror, pulled) = match pulled {
             Ok(pulled) => pulled,
-            Err(error) => {
-                self.failed += 1;
-                let failure = Failure::of(&error.into());
-                if out.is_json() {
-                    return out.json(&PulledOne::failed(name, failure.name(), failure.message()));
-                }
-                if out.terminal().is_some() {
-                    let row = PulledOne::failed(name, failure.name(), failure.message());
-                    self.rows.push(row);
-                } else {
-                    out.warn(format!("{name}: {}", failure.message()));
-                }
-                return Ok(());
-            }
+            Err(error) => return self.fail(&name, error, out),
         };
         out.has_done();
         for warning in &pulled.warnings {
@@ -123,6 +111,22 @@ impl PullCounts {
             return out.answer(&one);
         }
         self.rows.push(one);
+        Ok(())
+    }
+
+    /// Counts a mirror that was not pulled, or a directory that was not searched.
+    fn fail(&mut self, name: &str, error: Error, out: &mut Output) -> Result<()> {
+        self.failed += 1;
+        let failure = Failure::of(&error.into());
+        let one = PulledOne::failed(name.to_owned(), failure.name(), failure.message());
+        if out.is_json() {
+            return out.json(&one);
+        }
+        if out.terminal().is_some() {
+            self.rows.push(one);
+        } else {
+            out.warn(format!("{name}: {}", failure.message()));
+        }
         Ok(())
     }
 

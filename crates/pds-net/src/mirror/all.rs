@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use pds::local::layout::UPSTREAM_FILE;
+use pds::local::layout::{FETCH_DIRECTORY, UPSTREAM_FILE};
 use pds::local::open::is_repository;
 use pds_core::syntax::did::Did;
 
@@ -41,7 +41,8 @@ pub fn find_mirrors(dir: impl AsRef<Path>) -> Result<FoundMirrors> {
     let mut found = FoundMirrors::default();
     let mut waiting = vec![(dir.as_ref().to_owned(), 0)];
     while let Some((dir, depth)) = waiting.pop() {
-        if dir.join(UPSTREAM_FILE).is_file() && is_repository(&dir)? {
+        // An unfinished clone, and a mirror that has lost its store, count as well: their pulls say so.
+        if dir.join(UPSTREAM_FILE).symlink_metadata().is_ok() {
             found.dirs.push(dir);
             continue;
         }
@@ -53,7 +54,14 @@ pub fn find_mirrors(dir: impl AsRef<Path>) -> Result<FoundMirrors> {
             }
             entries => entries?,
         };
-        for entry in entries.flatten() {
+        for entry in entries {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    found.unread.push((dir.clone(), failed(&dir, error)));
+                    break;
+                }
+            };
             let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
             if is_dir && depth < MAX_DEPTH {
                 waiting.push((entry.path(), depth + 1));
@@ -62,6 +70,28 @@ pub fn find_mirrors(dir: impl AsRef<Path>) -> Result<FoundMirrors> {
     }
     found.dirs.sort();
     Ok(found)
+}
+
+/// Opens a mirror that was [found](find_mirrors).
+///
+/// # Errors
+///
+/// As [`Mirror::open`], and [`Error::File`] if the directory has no store.
+pub fn open_found(dir: impl AsRef<Path>) -> Result<Mirror> {
+    let dir = dir.as_ref();
+    if !is_repository(dir)? {
+        let reason = match dir.join(FETCH_DIRECTORY).is_dir() {
+            true => "the clone is not finished; the same pds clone continues it",
+            false => "it has no store; move it away, and clone the account again",
+        };
+        return Err(bad(dir, reason));
+    }
+    Mirror::open(dir)?.ok_or_else(|| removed(dir))
+}
+
+/// Returns the error about a mirror whose file was removed during a pull.
+fn removed(dir: &Path) -> Error {
+    bad(&dir.join(UPSTREAM_FILE), "it was removed meanwhile")
 }
 
 /// A function that gets the directory and the result of each pull.
@@ -87,7 +117,7 @@ pub fn pull_all(
             Ok(Some(upstream)) => {
                 by_host.entry(upstream.host.clone()).or_default().push((dir, upstream));
             }
-            Ok(None) => {}
+            Ok(None) => each(&dir, Err(removed(&dir))),
             Err(error) => each(&dir, Err(error)),
         }
     }
@@ -129,8 +159,7 @@ fn pull_one(
     listed: Option<&ListedRepo>,
     (options, report): (&FetchOptions, Report<'_>),
 ) -> Result<(Mirror, Pulled)> {
-    let gone = || bad(&dir.join(UPSTREAM_FILE), "it was removed meanwhile");
-    let mut mirror = Mirror::open(dir)?.ok_or_else(gone)?;
+    let mut mirror = open_found(dir)?;
     let before = Beforehand { listed, checks_identity: false };
     let pulled = mirror.pull_knowing(net, before, options, report)?;
     Ok((mirror, pulled))

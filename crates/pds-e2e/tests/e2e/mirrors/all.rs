@@ -1,5 +1,8 @@
 //! Pulls of several mirrors at once.
 
+use std::os::unix::fs::symlink;
+
+use pds_e2e::home::ended;
 use pds_e2e::{Account, Lie, Rule};
 use serde_json::Value as Json;
 
@@ -41,4 +44,31 @@ fn requests_are_counted_for_each_mirror() {
     mirror.liar.add(Rule::every("getBlob", Lie::error(400, "BlobNotFound")));
     let (_, warnings) = pull_all(6);
     assert!(warnings.contains("warning: ./copy: blob "), "{warnings}");
+}
+
+#[test]
+fn a_mirror_without_its_store_fails_and_the_others_are_pulled() {
+    let Some(mirror) = Mirror::new("5", "1") else { return };
+    mirror.clone().with(0);
+    let upstream = mirror.home.path("copy/upstream.json");
+    let at = |name: &str| {
+        let dir = mirror.home.path(name);
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::copy(&upstream, dir.join("upstream.json")).unwrap();
+        dir
+    };
+    symlink("nowhere", at("dangling").join("pds.db")).unwrap();
+    std::fs::create_dir(at("directory").join("pds.db")).unwrap();
+    std::fs::create_dir(at("unfinished").join("fetch")).unwrap();
+    let pulled = ended(&mut mirror.command(&["pull", "--all", "."]), b"");
+    pulled.with(6);
+    let lines = [
+        "warning: ./dangling: ./dangling cannot be used: it has no store",
+        "warning: ./directory: ./directory cannot be used: it has no store",
+        "warning: ./unfinished: ./unfinished cannot be used: the clone is not finished",
+        "4 mirrors: 0 pulled, 1 unchanged, 3 failed",
+    ];
+    for line in lines {
+        assert!(pulled.stderr.contains(line), "{line}: {}", pulled.stderr);
+    }
 }
