@@ -123,6 +123,13 @@ impl PulledAnswer {
     }
 }
 
+impl PulledAnswer {
+    /// Returns whether the pull has stored anything.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.action != PullAction::Unchanged || self.blobs.fetched > 0
+    }
+}
+
 /// The effect of a pull.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -140,7 +147,11 @@ impl fmt::Display for PulledAnswer {
         let Self { created, updated, deleted, blobs, .. } = self;
         let rev = self.rev.map_or_else(|| "-".to_owned(), |rev| rev.to_string());
         if self.action == PullAction::Unchanged {
-            return write!(f, "{rev}\tunchanged");
+            write!(f, "{rev}\tunchanged")?;
+            return match blobs.fetched {
+                0 => Ok(()),
+                fetched => write!(f, "\t{}", counted_plain(fetched, "blob")),
+            };
         }
         write!(
             f,

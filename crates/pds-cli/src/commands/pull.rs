@@ -32,12 +32,15 @@ use crate::screens::fetched as screen;
 ///
 /// Prints nothing if nothing has changed.
 ///
+/// With --blobs, the command also reads and hashes every stored blob. It removes damaged blobs, and fetches them and the
+/// missing ones again.
+///
 /// With --follow, the command goes on: it reads the event stream of the host, checks each event of the account, stores
 /// it as a state of its own, and prints a line. What an event does not prove is pulled, at most once a minute. It ends
 /// at Ctrl-C, and the next run continues. --relay, --jetstream and --every follow other sources.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds pull\n  pds -R alice.example.com pull --json\n  pds pull --all mirrors\n  pds pull --follow\n  pds pull --all mirrors --every 1h\n\n\
+    after_help = "Examples:\n  pds pull\n  pds -R alice.example.com pull --json\n  pds pull --all mirrors\n  pds pull --blobs\n  pds pull --follow\n  pds pull --all mirrors --every 1h\n\n\
     Exit code 1 if the host contradicts what is stored or signed, 4 if the host fails or does not serve the account,\n\
     6 if blobs are missing, or one of several repositories has failed. The repository is unchanged after 1 and 4."
 )]
@@ -45,6 +48,10 @@ pub(crate) struct Args {
     /// Pull every repository below this directory that follows a host
     #[arg(long, value_name = "DIR")]
     all: Option<PathBuf>,
+
+    /// Hash all stored blobs, and fetch damaged and missing ones again
+    #[arg(long, conflicts_with_all = ["no_blobs", "follow", "relay", "jetstream", "every"])]
+    blobs: bool,
 
     /// Fetch no blobs
     #[arg(long)]
@@ -131,7 +138,7 @@ impl Args {
         if answer.action == PullAction::Diverged && out.terminal().is_none() {
             out.warn("HEAD has commits made here and stays; pds merge origin combines both");
         }
-        if self.verbose || out.is_json() || answer.action != PullAction::Unchanged {
+        if self.verbose || out.is_json() || answer.has_changed() {
             let host = mirror.upstream().host.to_string();
             let before = rev_before(mirror, &pulled);
             out.show(&answer, |terminal| screen::pulled(&answer, &host, before, terminal))?;
@@ -142,6 +149,7 @@ impl Args {
     fn options(&self) -> Result<FetchOptions> {
         let mut options = FetchOptions::default();
         options.no_blobs = self.no_blobs;
+        options.check_blobs = self.blobs;
         options.blobs_of.clone_from(&self.collection);
         options.force = self.force;
         options.key = self.key.as_ref().map(KeyText::parse).transpose()?;

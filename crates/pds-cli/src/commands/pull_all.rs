@@ -100,10 +100,11 @@ impl PullCounts {
             out.warn(format!("{name}: {warning}"));
         }
         let answer = PulledAnswer::of(&mirror, &pulled);
-        let is_unchanged = answer.action == PullAction::Unchanged;
+        let (is_unchanged, has_changed) =
+            (answer.action == PullAction::Unchanged, answer.has_changed());
         *(if is_unchanged { &mut self.unchanged } else { &mut self.pulled }) += 1;
         self.incomplete += u64::from(say_not_pulled(&pulled, Some(&name), out) != Exit::Done);
-        if !out.is_json() && !verbose && is_unchanged {
+        if !out.is_json() && !verbose && !has_changed {
             return Ok(());
         }
         let one = PulledOne::pulled(name, answer);

@@ -33,12 +33,16 @@ pub(crate) fn pulled(
     before: Option<pds::syntax::Tid>,
     terminal: &Terminal,
 ) -> Vec<Line> {
+    let PulledAnswer { created, updated, deleted, blobs, .. } = answer;
     if answer.action == PullAction::Unchanged {
         let first = done(terminal).text(" unchanged at ");
         let first = first.tone(Tone::Bold, &rev_text(answer.rev));
-        return one_or_two(first, " ", Line::from("on ").tone(Tone::Cyan, host), terminal);
+        let mut lines = one_or_two(first, " ", Line::from("on ").tone(Tone::Cyan, host), terminal);
+        if blobs.fetched > 0 {
+            lines.extend(fact_lines([Line::from(counted(blobs.fetched, "blob"))], terminal));
+        }
+        return lines;
     }
-    let PulledAnswer { created, updated, deleted, blobs, .. } = answer;
     let first = done(terminal).text(" pulled ");
     let first = first.tone(Tone::Bold, &rev_text(answer.rev));
     let mut lines = one_or_two(first, " ", Line::from("from ").tone(Tone::Cyan, host), terminal);

@@ -1,13 +1,14 @@
 //! The blobs that records refer to: fetched in parallel, and stored only with the right hash.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use pds::Repo;
-use pds::blob::{BlobError, BlobInfo, BlobStore, OpenBlob};
+use pds::blob::{BlobError, BlobInfo, BlobStore, BlobSweep, OpenBlob};
 use pds::blobs::BlobUse;
 use pds::local::layout::BLOB_DIRECTORY;
 use pds_core::data::cid::Cid;
@@ -56,6 +57,32 @@ impl Wanted {
         Ok(())
     }
 
+    /// Adds the blobs of all records of the host's state that are not stored or damaged. Each stored one is hashed, and
+    /// damaged ones are removed.
+    pub(super) fn unsound(&mut self, repo: &Repo, only: &[Nsid]) -> Result<()> {
+        let (blobs, mut known) = (repo.blobs().as_ref(), HashMap::new());
+        repo.on(origin()).snapshot()?.each_blob(&mut |path, blob| {
+            let Some(blob) = blob else { return Ok(()) };
+            let (cid, one) = (blob.cid, BlobUse { path: path.clone(), blob });
+            if !is_among(&one, only) {
+                self.leaves_out = true;
+                return Ok(());
+            }
+            let state = match known.entry(cid) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(Stored::of(blobs, &cid)?),
+            };
+            if *state != Stored::Sound {
+                self.add(one, only);
+            }
+            Ok(())
+        })?;
+        known.retain(|_, state| *state == Stored::Damaged);
+        let damaged: Vec<Cid> = known.into_keys().collect();
+        blobs.sweep(BlobSweep::Listed(&damaged)).map_err(pds::Error::from)?;
+        Ok(())
+    }
+
     /// Adds a blob.
     pub(super) fn add(&mut self, one: BlobUse, only: &[Nsid]) {
         if !is_among(&one, only) {
@@ -63,6 +90,23 @@ impl Wanted {
             return;
         }
         self.uses.entry(one.blob.cid).or_insert(one);
+    }
+}
+
+/// The state of a blob in a store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    Sound,
+    Damaged,
+    Missing,
+}
+
+impl Stored {
+    /// Reads and hashes a blob. One that cannot be read is damaged.
+    fn of(blobs: &dyn BlobStore, cid: &Cid) -> Result<Self, BlobError> {
+        let Some(mut blob) = blobs.open(cid)? else { return Ok(Self::Missing) };
+        let read = io::copy(&mut blob.reader, &mut io::sink());
+        Ok(if read.is_ok() { Self::Sound } else { Self::Damaged })
     }
 }
 

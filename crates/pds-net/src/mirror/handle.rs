@@ -27,6 +27,8 @@ pub struct Mirror {
 pub struct FetchOptions {
     /// Fetch no blobs.
     pub no_blobs: bool,
+    /// Hash the stored blobs of all records in a pull, and fetch the damaged and missing ones.
+    pub check_blobs: bool,
     /// Fetch only the blobs of these collections; without any, of all.
     pub blobs_of: Vec<Nsid>,
     /// Another server that has the repository, to ask instead of the host of the account.

@@ -352,7 +352,8 @@ impl Mirror {
         Ok(self.repo.history().changes(before, after)?)
     }
 
-    /// Fetches the blobs of new records, or all that are missing if an earlier run did not finish.
+    /// Fetches the blobs of new records, or all that are missing if an earlier run did not finish. With `check_blobs`,
+    /// fetches all that are missing or damaged.
     pub(super) fn blobs(
         &mut self,
         source: &Source<'_>,
@@ -366,7 +367,11 @@ impl Mirror {
         // A list that was changed by others says nothing.
         let is_listed = missing::read(&self.dir)?.len() as u64 == self.upstream.missing;
         let mut wanted = Wanted::default();
-        if !was_complete || !is_listed {
+        if options.check_blobs {
+            // The next run looks for the blobs that were removed, if this one is killed.
+            self.set_incomplete()?;
+            wanted.unsound(&self.repo, only)?;
+        } else if !was_complete || !is_listed {
             wanted.all(&self.repo, only)?;
         } else {
             for change in changes {

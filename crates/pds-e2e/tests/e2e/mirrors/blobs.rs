@@ -193,3 +193,37 @@ fn the_hash_of_a_blob_decides_and_not_the_size_in_its_record() {
     assert!(cloned.stderr.contains(&expected), "{}", cloned.stderr);
     assert!(mirror.liar.bytes(&blobs[1].cid.to_string()) < 10_000_000);
 }
+
+#[test]
+fn lost_and_damaged_blobs_are_fetched_again() {
+    let Some(mirror) = Mirror::new("5", "3") else { return };
+    mirror.clone().with(0);
+    let blobs = mirror.home.path("copy/blobs/ba");
+    let files = || {
+        let entries = fs::read_dir(&blobs).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> = entries.collect();
+        files.sort();
+        files
+    };
+    let damage = || {
+        fs::remove_file(&files()[0]).unwrap();
+        fs::write(&files()[0], "other bytes").unwrap();
+    };
+    damage();
+    mirror.pull().with(0);
+    mirror.home.pds(["-R", "copy", "verify", "--blobs"]).with(1);
+    let again = || ended(&mut mirror.command(&["-R", "copy", "pull", "--blobs"]), b"");
+    mirror.liar.reset();
+    assert!(again().with(0).contains("unchanged\t2 blobs"));
+    assert_eq!(mirror.liar.seen("getBlob").len(), 2);
+    mirror.assert_equal();
+
+    // A host that does not have them any more: they are missing, and a later pull finds them.
+    damage();
+    mirror.liar.add(Rule::every("getBlob", Lie::error(400, "BlobNotFound")));
+    again().with(6);
+    assert_eq!(files().len(), 1);
+    mirror.liar.reset();
+    mirror.pull().with(0);
+    mirror.assert_equal();
+}
