@@ -10,8 +10,9 @@ use pds::data::limits::PLC_RECOVERY_MICROS;
 use pds::identity::{PlcData, PlcEntry, PlcLog};
 use pds::local::open::open_without_key;
 use pds_net::account::Account;
+use pds_net::error::Error as NetError;
 use pds_net::mirror::handle::Mirror;
-use pds_net::mirror::stored_identity::check_stored;
+use pds_net::mirror::stored_identity::{check_stored, check_stored_document};
 use pds_net::resolve::who::Who;
 
 use crate::answers::identity::{IdentityAnswer, IdentityFinding, OperationRow, RotationKey};
@@ -162,12 +163,12 @@ impl Common {
             };
             add("warning", "handle-not-verified", message);
         }
-        if let Ok(dir) = place.directory()
-            && let Some(mirror) = Mirror::open(&dir).ok().flatten()
-            && mirror.upstream().did == account.did
-            && let Err(error) = check_stored(&mirror, &account)
-        {
-            add("error", "stored-identity-differs", error.to_string());
+        if let Err(error) = compare_stored(place, &account) {
+            let code = match error.is_refusal() {
+                true => "stored-identity-differs",
+                false => "stored-identity-unreadable",
+            };
+            add("error", code, error.to_string());
         }
         match account.log.as_ref().map(PlcLog::current) {
             None => add("note", "did-web", "the owner of the domain controls the account".to_owned()),
@@ -197,6 +198,18 @@ impl Common {
         }
         Ok(if is_ok { Exit::Done } else { Exit::No })
     }
+}
+
+/// Compares an account with its copies in a mirror, if the directory is one of the account.
+fn compare_stored(place: &Place, account: &Account) -> Result<(), NetError> {
+    let Ok(dir) = place.directory() else { return Ok(()) };
+    let did = open_without_key(&dir).and_then(|repo| repo.did());
+    if did.ok().flatten().as_ref() != Some(&account.did) {
+        return Ok(());
+    }
+    let Some(mirror) = Mirror::open(&dir)? else { return Ok(()) };
+    check_stored(&mirror, account)?;
+    check_stored_document(&mirror)
 }
 
 /// Returns the place of the most powerful of our keys.

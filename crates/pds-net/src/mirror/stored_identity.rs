@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use pds::local::layout::{IDENTITY_DIRECTORY, IDENTITY_FILES};
-use pds_core::data::limits::MAX_PLC_LOG_BYTES;
+use pds_core::data::limits::{MAX_DID_DOCUMENT_BYTES, MAX_PLC_LOG_BYTES};
+use pds_core::identity::did_document::DidDocument;
 use pds_core::identity::plc_log::PlcLog;
 
 use crate::account::Account;
@@ -46,8 +47,29 @@ pub fn check_stored(mirror: &Mirror, account: &Account) -> Result<()> {
     }
 }
 
+/// Checks that the stored document of an account can be read, and belongs to the account.
+///
+/// # Errors
+///
+/// [`Error::File`](crate::error::Error::File).
+pub fn check_stored_document(mirror: &Mirror) -> Result<()> {
+    let path = mirror.dir().join(IDENTITY_DIRECTORY).join(DOCUMENT_FILE);
+    let Some(bytes) = small_file::read(&path, MAX_DID_DOCUMENT_BYTES as u64)? else {
+        return Ok(());
+    };
+    let document = std::str::from_utf8(&bytes).ok().and_then(|text| DidDocument::parse(text).ok());
+    match document {
+        Some(document) if *document.did() == mirror.upstream().did => Ok(()),
+        Some(_) => Err(small_file::bad(&path, "it is the document of another account")),
+        None => Err(small_file::bad(&path, "it is no DID document")),
+    }
+}
+
+/// The file of the document.
+const DOCUMENT_FILE: &str = IDENTITY_FILES[0];
+
 /// The file of the operation log.
-const LOG_FILE: &str = "plc.json";
+const LOG_FILE: &str = IDENTITY_FILES[1];
 
 /// Reads the document and the log, as they were received.
 fn texts(dir: &Path) -> [Option<String>; 2] {

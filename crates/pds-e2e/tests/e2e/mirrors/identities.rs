@@ -44,6 +44,24 @@ fn a_directory_with_another_past_is_refused() {
 }
 
 #[test]
+fn damaged_copies_of_an_identity_are_findings() {
+    let Some(mirror) = Mirror::new("1", "1") else { return };
+    mirror.clone().with(0);
+    let check = || ended(&mut mirror.command(&["-R", "copy", "identity", "check"]), b"");
+    let whole = check();
+    assert!(!whole.with(1).contains("stored-identity"), "{}", whole.stdout);
+    for file in ["upstream.json", "identity/plc.json", "identity/did.json"] {
+        let path = mirror.home.path("copy").join(file);
+        let before = std::fs::read(&path).unwrap();
+        std::fs::write(&path, "garbage").unwrap();
+        let checked = check();
+        let finding = format!("error stored-identity-unreadable: copy/{file} cannot be used");
+        assert!(checked.with(1).contains(&finding), "{}", checked.stdout);
+        std::fs::write(&path, before).unwrap();
+    }
+}
+
+#[test]
 fn a_did_web_that_names_another_key_is_refused() {
     let Some(servers) = Servers::shared() else { return };
     let web = WebIdentity::new();
