@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use pds::car::{CarFile, CarReader};
+use pds::local::layout::EVIDENCE_DIRECTORY;
 use pds::transfer::handle::Transfer;
 use pds::transfer::import::Imported;
 use pds::{Code, Expected};
@@ -152,7 +153,7 @@ pub(super) fn refusal(
 
 /// Keeps a signed commit that contradicts another one.
 fn keep_evidence(dir: &Path, rev: &str, block: &pds_core::data::block::Block) -> Result<()> {
-    let dir = dir.join(EVIDENCE);
+    let dir = dir.join(EVIDENCE_DIRECTORY);
     small_file::check_directory(&dir)?;
     fs::create_dir_all(&dir).map_err(|error| small_file::failed(&dir, error))?;
     let path = dir.join(format!("{rev}-{}.cbor", block.cid()));
@@ -162,9 +163,6 @@ fn keep_evidence(dir: &Path, rev: &str, block: &pds_core::data::block::Block) ->
     }
     small_file::write(&path, block.bytes())
 }
-
-/// The directory of signed commits that contradict each other.
-const EVIDENCE: &str = "evidence";
 
 /// The most commits that are kept as evidence.
 const MAX_EVIDENCE: usize = 16;

@@ -16,6 +16,9 @@ pub const IDENTITY_DIRECTORY: &str = "identity";
 /// The names of the files about the identity: the DID document and the audit log.
 pub const IDENTITY_FILES: [&str; 2] = ["did.json", "plc.json"];
 
+/// The name of the directory of signed commits that contradict each other.
+pub const EVIDENCE_DIRECTORY: &str = "evidence";
+
 /// The name of the file with the signing key.
 pub const KEY_FILE: &str = "key";
 

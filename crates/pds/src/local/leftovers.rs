@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::local::key_file::is_unfinished;
 use crate::local::layout::{
-    BLOB_DIRECTORY, FETCH_DIRECTORY, QUARANTINE_DIRECTORY, REPAIR_PREFIX, STAGING_PREFIX,
-    STORE_FILE,
+    BLOB_DIRECTORY, EVIDENCE_DIRECTORY, FETCH_DIRECTORY, IDENTITY_DIRECTORY, QUARANTINE_DIRECTORY,
+    REPAIR_PREFIX, STAGING_PREFIX, STORE_FILE,
 };
 use crate::local::locks::Places;
 use pds_store::blob::directory::BlobDirectory;
@@ -24,6 +24,13 @@ pub fn remove_unfinished(dir: impl AsRef<Path>) -> Leftovers {
     let is_own =
         |name: &str| name.starts_with(STAGING_PREFIX) || is_repair(name) || is_unfinished(name);
     let mut found = remove_leftovers(dir, is_own);
+    for name in [IDENTITY_DIRECTORY, EVIDENCE_DIRECTORY] {
+        let below = dir.join(name);
+        // The target of a link belongs to others.
+        if below.symlink_metadata().is_ok_and(|below| below.is_dir()) {
+            found.extend(remove_leftovers(below, |name| name.starts_with(STAGING_PREFIX)));
+        }
+    }
     found.extend(blobs_of(dir).remove_leftovers());
     let store = dir.join(STORE_FILE);
     let is_link = store.symlink_metadata().is_ok_and(|store| store.is_symlink());
@@ -89,4 +96,26 @@ fn blobs_of(dir: &Path) -> BlobDirectory {
 
 fn is_repair(name: &str) -> bool {
     name.starts_with(REPAIR_PREFIX)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unfinished_files_below_are_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let mut left = Vec::new();
+        for name in [IDENTITY_DIRECTORY, EVIDENCE_DIRECTORY] {
+            let dir = home.path().join(name);
+            fs::create_dir(&dir).unwrap();
+            fs::write(dir.join("kept.json"), "{}").unwrap();
+            left.push(dir.join(".pds-new-1"));
+            fs::write(dir.join(".pds-new-1"), "{").unwrap();
+        }
+        let found = remove_unfinished(home.path());
+        assert_eq!((found.removed, found.failed.len()), (left, 0));
+        assert!(home.path().join("identity/kept.json").exists());
+    }
 }
