@@ -1,12 +1,13 @@
 //! The directory `fetch/`: CAR files that have arrived, and the lock of a fetch at work.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use pds::car::CarFile;
 use pds::local::layout::{FETCH_DIRECTORY, STAGING_PREFIX};
+use pds::local::locks::DirectoryLock;
 use pds_core::syntax::did::Did;
 use serde::{Deserialize, Serialize};
 
@@ -206,19 +207,14 @@ fn locked(path: &Path, wait: Duration) -> Result<File> {
         if about.as_ref().is_ok_and(|about| !about.is_dir()) {
             return Err(bad(path, "it is not a directory"));
         }
-        let lock = match File::open(path) {
-            // Another fetch has just ended.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            lock => lock.map_err(|error| failed(path, error))?,
-        };
-        match lock.try_lock() {
-            Ok(()) if is_at(&lock, path) => return Ok(lock),
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) if begun.elapsed() < wait => {
+        match DirectoryLock::take(path).map_err(|error| failed(path, error))? {
+            DirectoryLock::Held(lock) => return Ok(lock),
+            DirectoryLock::InUse if begun.elapsed() < wait => {
                 std::thread::sleep(Duration::from_millis(50));
             }
-            Err(TryLockError::WouldBlock) => return Err(Error::Busy),
-            Err(TryLockError::Error(error)) => return Err(failed(path, error)),
+            DirectoryLock::InUse => return Err(Error::Busy),
+            // Another fetch has just ended.
+            DirectoryLock::Gone => {}
         }
     }
 }
@@ -232,20 +228,6 @@ fn private_dir(path: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn private_dir(path: &Path) -> io::Result<()> {
     fs::create_dir(path)
-}
-
-/// Returns whether a directory still has its name.
-#[cfg(unix)]
-fn is_at(dir: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let place = |about: fs::Metadata| (about.dev(), about.ino());
-    let [one, other] = [dir.metadata(), path.symlink_metadata()].map(|about| about.map(place).ok());
-    one.is_some() && one == other
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, path: &Path) -> bool {
-    path.is_dir()
 }
 
 /// Copies a body into a file. The error is that of the body, unless the file fails or the caller stops.

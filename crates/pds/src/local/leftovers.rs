@@ -1,6 +1,6 @@
 //! The removal of the unfinished work of interrupted runs and repairs.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -9,7 +9,7 @@ use crate::local::layout::{
     BLOB_DIRECTORY, EVIDENCE_DIRECTORY, FETCH_DIRECTORY, IDENTITY_DIRECTORY, QUARANTINE_DIRECTORY,
     REPAIR_PREFIX, STAGING_PREFIX, STORE_FILE,
 };
-use crate::local::locks::Places;
+use crate::local::locks::{DirectoryLock, Places};
 use pds_store::blob::directory::BlobDirectory;
 use pds_store::leftovers::{Leftovers, remove_leftovers};
 
@@ -53,8 +53,8 @@ pub fn unfinished_uploads(dir: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
 }
 
 /// Removes the staging directories of interrupted runs, the files of an interrupted fetch and the quarantine from the
-/// directory of a repository. They may contain records or a key. A fetch at work removes its files itself. If the database is a symbolic link, the directory of its target is
-/// cleared as well.
+/// directory of a repository. They may contain records or a key. A fetch at work removes its files itself. If the
+/// database is a symbolic link, the directory of its target is cleared as well.
 ///
 /// Waits up to five seconds for a running repair.
 ///
@@ -80,13 +80,12 @@ pub fn clear_leftovers(dir: impl AsRef<Path>) -> Result<()> {
 /// Removes the files of a fetch, unless it is at work: it then holds the lock on its directory.
 fn remove_fetch(dir: &Path) -> Result<()> {
     let fetch = dir.join(FETCH_DIRECTORY);
-    let is_there = fetch.symlink_metadata().is_ok_and(|fetch| fetch.is_dir());
-    let Some(lock) = is_there.then(|| File::open(&fetch)).and_then(|lock| lock.ok()) else {
+    if !fetch.symlink_metadata().is_ok_and(|fetch| fetch.is_dir()) {
         return Ok(());
-    };
-    match lock.try_lock() {
-        Err(TryLockError::WouldBlock) => Ok(()),
-        _ => fs::remove_dir_all(&fetch).map_err(Error::io(&fetch)),
+    }
+    match DirectoryLock::take(&fetch).map_err(Error::io(&fetch))? {
+        DirectoryLock::Held(_lock) => fs::remove_dir_all(&fetch).map_err(Error::io(&fetch)),
+        DirectoryLock::InUse | DirectoryLock::Gone => Ok(()),
     }
 }
 

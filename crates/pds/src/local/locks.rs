@@ -62,6 +62,52 @@ pub fn lock(dir: impl AsRef<Path>) -> Result<File> {
     }
 }
 
+/// The lock of a directory that other processes make, lock and remove.
+#[derive(Debug)]
+pub enum DirectoryLock {
+    /// This process holds it until the file is dropped.
+    Held(File),
+    /// Another process holds it.
+    InUse,
+    /// The directory does not exist, or was replaced meanwhile.
+    Gone,
+}
+
+impl DirectoryLock {
+    /// Tries to lock a directory.
+    ///
+    /// # Errors
+    ///
+    /// The error of the operating system if the directory cannot be opened or locked.
+    pub fn take(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref();
+        let lock = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::Gone),
+            lock => lock?,
+        };
+        match lock.try_lock() {
+            Ok(()) if is_at(&lock, path) => Ok(Self::Held(lock)),
+            Ok(()) => Ok(Self::Gone),
+            Err(TryLockError::WouldBlock) => Ok(Self::InUse),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+/// Returns whether a directory still has its name.
+#[cfg(unix)]
+fn is_at(dir: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let place = |about: fs::Metadata| (about.dev(), about.ino());
+    let [one, other] = [dir.metadata(), path.symlink_metadata()].map(|about| about.map(place).ok());
+    one.is_some() && one == other
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> bool {
+    path.is_dir()
+}
+
 /// Makes the entries of a directory durable.
 ///
 /// # Errors
@@ -75,3 +121,25 @@ pub fn sync(dir: impl AsRef<Path>) -> Result<()> {
 
 /// How long to wait for a lock; far longer than a commit takes.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_belongs_to_the_directory_with_the_name() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("fetch");
+        let take = || DirectoryLock::take(&path).unwrap();
+        assert!(matches!(take(), DirectoryLock::Gone));
+        fs::create_dir(&path).unwrap();
+        let DirectoryLock::Held(old) = take() else { panic!("it is free") };
+        assert!(matches!(take(), DirectoryLock::InUse));
+        assert!(is_at(&old, &path));
+        fs::rename(&path, home.path().join("old")).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(!is_at(&old, &path));
+        assert!(matches!(take(), DirectoryLock::Held(_)));
+    }
+}
