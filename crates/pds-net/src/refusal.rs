@@ -48,7 +48,7 @@ pub enum Refusal {
         found: Did,
     },
     /// Two signed commits have one rev.
-    #[error("{ours} and {theirs} are signed commits of rev {rev}; both are kept in evidence/")]
+    #[error("{ours} and {theirs} are signed commits of rev {rev}; {}", kept(*.are_kept))]
     Equivocation {
         /// The rev of both.
         rev: Tid,
@@ -56,6 +56,8 @@ pub enum Refusal {
         ours: Cid,
         /// The commit that the host offers.
         theirs: Cid,
+        /// Whether both commits are in `evidence/`.
+        are_kept: bool,
     },
     /// The repository does not verify.
     #[error("the repository does not verify: {0}")]
@@ -123,5 +125,12 @@ impl Refusal {
             Self::AudienceRefused { .. } => "audience-refused",
             Self::WrongAccount { .. } => "wrong-account",
         }
+    }
+}
+
+fn kept(are_kept: bool) -> &'static str {
+    match are_kept {
+        true => "both are kept in evidence/",
+        false => "evidence/ is full, and does not have both",
     }
 }

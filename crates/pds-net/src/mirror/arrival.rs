@@ -128,12 +128,14 @@ pub(super) fn refusal(
                 ours.get(&present).ok().flatten(),
                 commit_of(parcel).ok().flatten().map(|commit| commit.block().clone()),
             ];
+            let mut kept = 0;
             for block in both.into_iter().flatten() {
-                if let Err(error) = keep_evidence(dir, &rev.to_string(), &block) {
-                    return error;
+                match keep_evidence(dir, &rev.to_string(), &block) {
+                    Ok(is_kept) => kept += u8::from(is_kept),
+                    Err(error) => return error,
                 }
             }
-            Refusal::Equivocation { rev, ours: present, theirs: found }.into()
+            Refusal::Equivocation { rev, ours: present, theirs: found, are_kept: kept == 2 }.into()
         }
         pds::Error::WrongDid { expected, found } => Refusal::WrongDid { expected, found }.into(),
         pds::Error::Refused(finding) => {
@@ -151,18 +153,41 @@ pub(super) fn refusal(
     }
 }
 
-/// Keeps a signed commit that contradicts another one.
-fn keep_evidence(dir: &Path, rev: &str, block: &pds_core::data::block::Block) -> Result<()> {
+/// Keeps a signed commit that contradicts another one. Returns whether there is room for it.
+fn keep_evidence(dir: &Path, rev: &str, block: &pds_core::data::block::Block) -> Result<bool> {
     let dir = dir.join(EVIDENCE_DIRECTORY);
     small_file::check_directory(&dir)?;
     fs::create_dir_all(&dir).map_err(|error| small_file::failed(&dir, error))?;
     let path = dir.join(format!("{rev}-{}.cbor", block.cid()));
-    let kept = fs::read_dir(&dir).map_or(0, Iterator::count);
-    if kept >= MAX_EVIDENCE || path.symlink_metadata().is_ok() {
-        return Ok(());
+    if path.symlink_metadata().is_ok() {
+        return Ok(true);
     }
-    small_file::write(&path, block.bytes())
+    let has_room = fs::read_dir(&dir).map_or(0, Iterator::count) < MAX_EVIDENCE;
+    if has_room {
+        small_file::write(&path, block.bytes())?;
+    }
+    Ok(has_room)
 }
 
 /// The most commits that are kept as evidence.
 const MAX_EVIDENCE: usize = 16;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use pds_core::data::block::Block;
+    use pds_core::data::cid::Codec;
+
+    use super::*;
+
+    #[test]
+    fn a_full_directory_of_evidence_keeps_no_more() {
+        let home = tempfile::tempdir().unwrap();
+        let block = |number: u8| Block::new(Codec::Cbor, vec![number]);
+        let keep = |number| keep_evidence(home.path(), "3l", &block(number)).unwrap();
+        assert!((0..16).all(keep));
+        assert!(!keep(16), "it is full");
+        assert!(keep(3), "it is there");
+        assert_eq!(fs::read_dir(home.path().join("evidence")).unwrap().count(), 16);
+    }
+}
