@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use pds_net::progress::Progress as Step;
 
@@ -13,8 +14,9 @@ use crate::terminal::safe_text::printable;
 #[derive(Default)]
 pub(crate) struct NetworkProgress {
     present: Mutex<Option<Present>>,
-    /// The last line about a wait. A long wait is shown once, although it reports every second.
-    said: Mutex<String>,
+    /// The lines about waits, and when each was reported last. A long wait is shown once, although it reports every
+    /// second, and although other requests wait at the same time.
+    said: Mutex<Vec<(String, Instant)>>,
 }
 
 /// What is fetched at present.
@@ -31,13 +33,13 @@ impl NetworkProgress {
         match step {
             Step::Repo { bytes, total } => self.count(false, bytes, total),
             Step::Blob { done, of, .. } => self.count(true, done, Some(of)),
-            Step::Waiting { host, why, .. } => self.say_once(format!("waiting for {host}: {why}")),
+            Step::Waiting { host, why, .. } => self.say_once(&format!("waiting for {host}: {why}")),
             Step::Retrying { host, try_number, error, .. } => {
                 let why = printable(&error);
-                self.say_once(format!("asking {host} again, try {try_number}: {why}"));
+                self.say_once(&format!("asking {host} again, try {try_number}: {why}"));
             }
             Step::Following { server: Some(server) } => {
-                self.say_once(format!("following {server}"));
+                self.say_once(&format!("following {server}"));
             }
             _ => {}
         }
@@ -49,11 +51,25 @@ impl NetworkProgress {
         *self.present.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn say_once(&self, line: String) {
+    fn say_once(&self, line: &str) {
+        if self.is_new(line, Instant::now()) {
+            say(line);
+        }
+    }
+
+    /// Notes the report of a line, and returns whether the wait has just begun.
+    fn is_new(&self, line: &str, now: Instant) -> bool {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if *said != line {
-            say(&line);
-            *said = line;
+        said.retain(|(_, at)| now.saturating_duration_since(*at) < ENDED_AFTER);
+        match said.iter_mut().find(|(known, _)| known == line) {
+            Some((_, at)) => {
+                *at = now;
+                false
+            }
+            None => {
+                said.push((line.to_owned(), now));
+                true
+            }
         }
     }
 
@@ -73,5 +89,26 @@ impl NetworkProgress {
             present.progress.add(done.saturating_sub(present.seen));
             present.seen = done;
         }
+    }
+}
+
+/// A wait reports every second. After this time without a report, it has ended.
+const ENDED_AFTER: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_of_parallel_requests_are_shown_once() {
+        let (progress, start) = (NetworkProgress::default(), Instant::now());
+        let is_new = |line, second| progress.is_new(line, start + Duration::from_secs(second));
+        assert!(is_new("asking for one blob", 0) && is_new("asking for another blob", 0));
+        for second in 1..30 {
+            assert!(!is_new("asking for one blob", second));
+            assert!(!is_new("asking for another blob", second));
+        }
+        assert!(is_new("asking for a third blob", 30));
+        assert!(is_new("asking for one blob", 40), "a new wait");
     }
 }
