@@ -119,16 +119,16 @@ impl PrivateAddresses {
 impl FromStr for PrivateAddresses {
     type Err = std::convert::Infallible;
 
-    /// Parses the value of `--allow-private`: `1` or nothing for all hosts, `0` for none, or a list with commas.
+    /// Parses the value of `--allow-private` and `PDS_ALLOW_PRIVATE`: `1` or `true` for all hosts, `0`, `false` or
+    /// nothing for none, or a list with commas.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text.trim() {
-            "" | "1" | "true" => Self::Allow,
-            "0" | "false" => Self::Refuse,
-            list => {
-                let hosts = list.split(',').map(str::trim).filter(|host| !host.is_empty());
-                Self::Hosts(hosts.map(str::to_owned).collect())
-            }
-        })
+        let entries = || text.split(',').map(str::trim);
+        if entries().any(|entry| matches!(entry, "1" | "true")) {
+            return Ok(Self::Allow);
+        }
+        let hosts = entries().filter(|entry| !matches!(*entry, "" | "0" | "false"));
+        let hosts: Vec<String> = hosts.map(str::to_owned).collect();
+        Ok(if hosts.is_empty() { Self::Refuse } else { Self::Hosts(hosts) })
     }
 }
 
@@ -165,6 +165,21 @@ mod tests {
         assert_eq!(check("a.test, b.test:80", "http://B.test:80"), Ok(()));
         assert_eq!(check("b.test:80", "http://b.test:81"), Err(AddressFault::PlainHttp));
         assert_eq!(check("169.254.169.254", "http://169.254.169.254"), Ok(()));
+    }
+
+    #[test]
+    fn values_of_the_option() {
+        let parsed = |text: &str| text.parse::<PrivateAddresses>().unwrap();
+        let hosts = |hosts: &[&str]| {
+            PrivateAddresses::Hosts(hosts.iter().map(|host| (*host).to_owned()).collect())
+        };
+        for all in ["1", "true", " 1 ", "a.test,1"] {
+            assert_eq!(parsed(all), PrivateAddresses::Allow, "{all}");
+        }
+        for none in ["", " ", "0", "false", ","] {
+            assert_eq!(parsed(none), PrivateAddresses::Refuse, "{none}");
+        }
+        assert_eq!(parsed("a.test, b.test:80,"), hosts(&["a.test", "b.test:80"]));
     }
 
     #[test]

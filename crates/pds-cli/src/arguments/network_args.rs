@@ -4,7 +4,6 @@ use anyhow::Result;
 use pds_net::host::Host;
 use pds_net::net::Net;
 use pds_net::options::NetOptions;
-use pds_net::private_addresses::PrivateAddresses;
 
 use crate::arguments::size_arg::read_size;
 
@@ -25,10 +24,9 @@ pub(crate) struct NetworkArgs {
         value_name = "HOST",
         env = "PDS_ALLOW_PRIVATE",
         hide_env_values = true,
-        value_delimiter = ',',
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = ALL,
+        default_missing_value = "1",
         help_heading = HEADING
     )]
     allow_private: Vec<String>,
@@ -50,18 +48,40 @@ impl NetworkArgs {
             options.plc = plc.clone();
         }
         options.resolver.clone_from(&self.resolver);
-        options.private_addresses = match &self.allow_private[..] {
-            [] => PrivateAddresses::Refuse,
-            hosts if hosts.iter().any(|host| host == ALL || host == "1") => PrivateAddresses::Allow,
-            hosts => PrivateAddresses::Hosts(hosts.to_vec()),
-        };
+        options.private_addresses = self.allow_private.join(",").parse()?;
         options.max_repo_bytes = self.max_repo.unwrap_or(options.max_repo_bytes);
         options.max_blob_bytes = self.max_blob.unwrap_or(options.max_blob_bytes);
         Ok(Net::new(options)?)
     }
 }
 
-/// The value of `--allow-private` without a host.
-const ALL: &str = "*";
-
 const HEADING: &str = "Network";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use clap::Parser;
+    use pds_net::private_addresses::PrivateAddresses;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        network: NetworkArgs,
+    }
+
+    #[test]
+    fn private_addresses_are_admitted_as_the_library_reads_them() {
+        let admitted = |arguments: &[&str]| {
+            let command = Command::try_parse_from([&["pds"], arguments].concat()).unwrap();
+            command.network.net().unwrap().private_addresses().clone()
+        };
+        assert_eq!(admitted(&[]), PrivateAddresses::Refuse);
+        assert_eq!(admitted(&["--allow-private"]), PrivateAddresses::Allow);
+        assert_eq!(admitted(&["--allow-private=true"]), PrivateAddresses::Allow);
+        let hosts = PrivateAddresses::Hosts(vec!["a.test".to_owned(), "b.test:80".to_owned()]);
+        assert_eq!(admitted(&["--allow-private=a.test,b.test:80"]), hosts);
+        assert_eq!(admitted(&["--allow-private=a.test", "--allow-private=b.test:80"]), hosts);
+    }
+}
