@@ -280,7 +280,8 @@ impl From<io::Error> for Error {
 
 /// Returns whether a host that answers with a status may answer otherwise later.
 pub(crate) fn is_retryable_status(status: u16) -> bool {
-    matches!(status, 408 | 425 | 429 | 500..=599)
+    // 501 and 505 say that the host lacks something. Proxies answer for a host that fails with 520 to 530.
+    matches!(status, 408 | 425 | 429 | 500 | 502..=504 | 520..=530)
 }
 
 #[cfg(test)]

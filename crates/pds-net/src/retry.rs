@@ -49,11 +49,11 @@ mod tests {
         let write = Request::procedure(&host, "a.b.c", "application/json", b"{}", Bounds::JSON);
         let http = |status| Error::Http { url: "u".into(), status, error: None, message: None };
         let cut = || Error::Cut { url: "u".into(), bytes: 1 };
-        for status in [408, 425, 429, 500, 502, 503, 504] {
+        for status in [408, 425, 429, 500, 502, 503, 504, 522] {
             assert!(is_repeated(&read, &http(status), 1), "{status}");
             assert_eq!(is_repeated(&write, &http(status), 1), status == 429, "{status}");
         }
-        for status in [304, 400, 401, 403, 404, 413, 501 + 100] {
+        for status in [304, 400, 401, 403, 404, 413, 501, 505, 511, 599, 601] {
             assert!(!is_repeated(&read, &http(status), 1), "{status}");
         }
         assert!(is_repeated(&read, &cut(), 4) && !is_repeated(&read, &cut(), 5));
