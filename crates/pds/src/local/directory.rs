@@ -32,8 +32,8 @@ impl Repo {
     ///
     /// # Errors
     ///
-    /// [`Error::DirectoryInUse`](crate::Error::DirectoryInUse) if the directory is not empty,
-    /// [`Error::NotADirectory`](crate::Error::NotADirectory) if the path is a file.
+    /// [`Error::DirectoryInUse`] if the directory is not empty,
+    /// [`Error::NotADirectory`] if the path is a file.
     pub fn create(dir: impl AsRef<Path>, did: &Did) -> Result<Self> {
         create_with_key(dir, did, &SigningKey::generate(Curve::K256)?)
     }
@@ -43,8 +43,8 @@ impl Repo {
     ///
     /// # Errors
     ///
-    /// [`Error::NotARepository`](crate::Error::NotARepository) if the directory has no store,
-    /// [`Error::KeyFile`](crate::Error::KeyFile) if the key cannot be used.
+    /// [`Error::NotARepository`] if the directory has no store,
+    /// [`Error::KeyFile`] if the key cannot be used.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
         settle_interrupted(dir.as_ref())?;
         let repo = open_settled(dir.as_ref())?;
@@ -80,7 +80,7 @@ pub fn create_with_key(dir: impl AsRef<Path>, did: &Did, key: &SigningKey) -> Re
 ///
 /// # Errors
 ///
-/// [`Error::DirectoryInUse`](crate::Error::DirectoryInUse) if the directory is not empty; otherwise as
+/// [`Error::DirectoryInUse`] if the directory is not empty; otherwise as
 /// [`Transfer::import_file`](crate::transfer::handle::Transfer::import_file).
 pub fn clone_file<F: ReadAt>(
     dir: impl AsRef<Path>,
@@ -135,7 +135,7 @@ fn clone_with(
 ///
 /// # Errors
 ///
-/// [`Error::DirectoryInUse`](crate::Error::DirectoryInUse), [`Error::NotADirectory`](crate::Error::NotADirectory).
+/// [`Error::DirectoryInUse`], [`Error::NotADirectory`].
 pub fn check_clone(dir: impl AsRef<Path>) -> Result<()> {
     check_free(dir.as_ref(), &OF_CLONE)
 }
@@ -146,7 +146,7 @@ pub fn check_clone(dir: impl AsRef<Path>) -> Result<()> {
 ///
 /// # Errors
 ///
-/// [`Error::DirectoryInUse`](crate::Error::DirectoryInUse) if the directory has other files, and the errors of `fill`.
+/// [`Error::DirectoryInUse`] if the directory has other files, and the errors of `fill`.
 pub fn finish_clone<T>(
     dir: impl AsRef<Path>,
     fill: impl FnOnce(&Repo, &Path) -> Result<T>,
@@ -169,7 +169,7 @@ pub(super) fn build_with_store<T>(
 ///
 /// # Errors
 ///
-/// [`Error::DirectoryInUse`](crate::Error::DirectoryInUse) if the directory is not empty, and the errors of `fill`.
+/// [`Error::DirectoryInUse`] if the directory is not empty, and the errors of `fill`.
 pub fn create_filled<T, E: From<Error>>(
     dir: impl AsRef<Path>,
     fill: impl FnOnce(&Repo, &Path) -> Result<T, E>,
