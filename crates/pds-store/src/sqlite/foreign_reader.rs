@@ -10,7 +10,7 @@ use std::fmt;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::error::StoreError;
 use crate::sqlite::errors::{file_error, store_error};
@@ -46,8 +46,8 @@ impl fmt::Debug for ForeignRow<'_> {
 /// Reads tables of a SQLite file of another program in one transaction, and returns the result of `read`.
 ///
 /// The file is not changed. If it has no WAL and was not written a moment ago, it is read without locks, and nothing
-/// is created next to it; if it then changes meanwhile, `read` is called again. Otherwise the file is read with locks,
-/// next to its writers. Where SQLite cannot take locks, such as on read-only media, a file with a WAL is copied first.
+/// is created next to it; if it changes meanwhile, `read` is called again. Otherwise the file is read with locks, next
+/// to its writers. Where SQLite cannot take locks, such as on read-only media, a file with a WAL is copied first.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -83,10 +83,13 @@ pub fn read_tables<T, E: From<StoreError>>(
     read: &mut dyn FnMut(&ForeignReader) -> Result<T, E>,
 ) -> Result<T, E> {
     check_files(path)?;
-    if is_settled(path) && path.to_str().is_some() && is_quiet(path) {
-        let file = ForeignReader::frozen(path)?;
-        let found = read(&file);
-        if !file.has_changed() {
+    for _ in 0..MAX_TRIES {
+        if !is_at_rest(path) || path.to_str().is_none() {
+            break;
+        }
+        let before = Frozen::of(path).map_err(file_error)?;
+        let found = ForeignReader::frozen(path).map_err(E::from).and_then(|file| read(&file));
+        if !before.has_changed() {
             return found;
         }
     }
@@ -99,21 +102,18 @@ pub fn read_tables<T, E: From<StoreError>>(
         ) => {}
         file => return read(&file?),
     }
-    let file = match is_settled(path) {
-        true => ForeignReader::frozen(path)?,
-        false => ForeignReader::copied(path)?,
-    };
-    let found = read(&file);
-    if file.has_changed() { Err(StoreError::Busy.into()) } else { found }
+    if !is_settled(path) {
+        return read(&ForeignReader::copied(path)?);
+    }
+    let before = Frozen::of(path).map_err(file_error)?;
+    let found = ForeignReader::frozen(path).map_err(E::from).and_then(|file| read(&file));
+    if before.has_changed() { Err(StoreError::Busy.into()) } else { found }
 }
 
 impl ForeignReader {
     /// Opens a file that nothing writes, without locks.
     fn frozen(path: &Path) -> Result<Self, StoreError> {
-        let frozen = Frozen::of(path).map_err(file_error)?;
-        let connection = open_uri(path, "mode=ro&immutable=1", READ_ONLY)?;
-        let this = Self::checked(connection, path)?;
-        Ok(Self { opened: Opened { frozen: Some(frozen), ..this.opened }, ..this })
+        Self::checked(open_uri(path, "mode=ro&immutable=1", READ_ONLY)?, path)
     }
 
     /// Opens a file that others may write.
@@ -139,10 +139,6 @@ impl ForeignReader {
         let this = Self { opened, left: Cell::new(most_bytes(path)), _copy: None };
         this.check_schema()?;
         Ok(this)
-    }
-
-    fn has_changed(&self) -> bool {
-        self.opened.frozen.as_ref().is_some_and(Frozen::has_changed)
     }
 
     /// Checks that all tables are ordinary ones, without generated columns.
@@ -270,15 +266,29 @@ fn check_files(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Returns whether a file was not written a moment ago. File systems count time in steps, so a change right after
-/// another one may not be noticed.
-fn is_quiet(path: &Path) -> bool {
-    let modified = fs::metadata(path).and_then(|file| file.modified());
-    let since = modified.ok().and_then(|at| SystemTime::now().duration_since(at).ok());
-    since.is_some_and(|since| since > QUIET)
+/// Returns whether no process seems to write a file: it has no WAL, and was not written a moment ago. File systems count
+/// time in steps, so a change right after another one may not be noticed. Waits for that moment to pass.
+fn is_at_rest(path: &Path) -> bool {
+    let begun = Instant::now();
+    while is_settled(path) {
+        let modified = fs::metadata(path).and_then(|file| file.modified());
+        let since = modified.ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+        if since.is_some_and(|since| since > QUIET) {
+            return true;
+        }
+        if begun.elapsed() > QUIET {
+            return false;
+        }
+        std::thread::sleep(QUIET / 20);
+    }
+    false
 }
 
-const QUIET: Duration = Duration::from_secs(2);
+/// How long a file must not have been written.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// The number of attempts to read a file without locks.
+const MAX_TRIES: usize = 3;
 
 const READ_ONLY: OpenFlags =
     OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NOFOLLOW);

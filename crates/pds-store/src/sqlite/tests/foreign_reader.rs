@@ -55,6 +55,9 @@ fn rows(reader: &ForeignReader) -> Result<Rows, StoreError> {
 }
 
 fn refusal(path: &Path) -> String {
+    if path.symlink_metadata().unwrap().is_file() {
+        age(path);
+    }
     match read_tables(path, &mut rows) {
         Err(error @ (StoreError::Damaged(_) | StoreError::NotAStore(_))) => {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
@@ -190,4 +193,13 @@ fn links_pipes_and_directories_are_refused() {
             assert!(refused.contains(&format!("{name} is not a regular file")), "{refused}");
         }
     }
+}
+
+#[test]
+fn a_file_that_was_written_a_moment_ago_is_at_rest_a_moment_later() {
+    let made = Made::new(&format!("PRAGMA journal_mode = WAL; {BLOCKS}"));
+    let path = made.path();
+    made.database.close().unwrap();
+    assert_eq!(read_tables(&path, &mut rows).unwrap(), expected());
+    assert_eq!(fs::read_dir(made.dir.path()).unwrap().count(), 1);
 }
