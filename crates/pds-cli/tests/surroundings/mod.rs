@@ -16,7 +16,7 @@ mod terminal;
 use crate::common::{Home, Run};
 
 /// A line of shell with mounts of its own, which end with it; `None` where that is not allowed.
-fn with_mounts(home: &Home, line: &str) -> Option<Run> {
+pub(crate) fn with_mounts(home: &Home, line: &str) -> Option<Run> {
     let allowed =
         home.command("unshare").args(["-m", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
     if !allowed.is_ok_and(|output| output.status.success()) {

@@ -5,6 +5,8 @@ use std::fs;
 use super::{SECRET, Server, files};
 use crate::common::DID;
 use crate::screens::Screen;
+#[cfg(unix)]
+use crate::surroundings::with_mounts;
 
 #[test]
 fn a_copy_has_the_state_and_the_blobs_and_changes_nothing() {
@@ -115,7 +117,7 @@ fn directories_that_are_in_use_stay_as_they_are() {
 fn what_a_writer_has_acknowledged_is_read_from_the_wal() {
     let server = Server::new();
     let writer = server.store();
-    writer.execute_batch("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0").unwrap();
+    writer.execute_batch(KEEP_WAL).unwrap();
     server.home.pds(["-R", "alice", "put", "com.example.note/c"]).stdin("{}").ok();
     server.fill();
     // A transaction that is not complete is not read.
@@ -149,3 +151,26 @@ fn a_terminal_shows_a_line_for_each_account_and_a_table_at_the_end() {
         "{shown}"
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_wal_on_read_only_media_is_read() {
+    let server = Server::new();
+    let writer = server.store();
+    writer.execute_batch(KEEP_WAL).unwrap();
+    server.home.pds(["-R", "alice", "put", "com.example.note/c"]).stdin("{}").ok();
+    server.fill();
+    server.home.sh("cp -a pds media; rm media/actors/f9/*/store.sqlite-shm").ok();
+    let line = "mount --bind media media && mount -o remount,bind,ro media && \
+        pds clone ./media copy --did did:web:alice.example.com --offline";
+    let before = files(&server.home.dir().join("media"));
+    assert!(before.keys().any(|path| path.ends_with("store.sqlite-wal")));
+    let Some(run) = with_mounts(&server.home, line) else { return };
+    run.ok();
+    assert_eq!(files(&server.home.dir().join("media")), before);
+    assert_eq!(server.head("copy").lines().next(), server.head("alice").lines().next());
+}
+
+/// A connection that has read the file keeps others from removing its WAL.
+const KEEP_WAL: &str =
+    "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; SELECT * FROM repo_root";

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use pds::car::CarReader;
 use pds::data::{Cid, Codec};
 use rusqlite::Connection;
 
-use crate::common::{DID, Home};
+use crate::common::{DID, Home, Run};
 
 /// The directory of the server, which the tests make as the server does, and the repository in it, at `alice`.
 struct Server {
@@ -50,6 +51,7 @@ impl Server {
         accounts.execute_batch(actor).unwrap();
         accounts.execute("INSERT INTO actor VALUES (?1, 'Alice.test')", [DID]).unwrap();
         server.fill();
+        server.age();
         server
     }
 
@@ -84,8 +86,19 @@ impl Server {
     }
 
     /// The clone to `copy`, without the network.
-    fn clone(&self) -> crate::common::Run {
+    fn clone(&self) -> Run {
+        self.age();
         self.home.pds(["clone", "./pds", "copy", "--did", DID, "--offline"])
+    }
+
+    /// Says that the database was written long ago, so that no clone waits for its server.
+    fn age(&self) {
+        let long_ago = SystemTime::now() - Duration::from_secs(60);
+        let path = self.actor("store.sqlite");
+        if path.symlink_metadata().is_ok_and(|file| file.is_file()) {
+            let file = fs::File::options().write(true).open(path).unwrap();
+            file.set_modified(long_ago).unwrap();
+        }
     }
 
     fn head(&self, dir: &str) -> String {
