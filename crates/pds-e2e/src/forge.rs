@@ -33,7 +33,7 @@ impl Forged {
     /// Signs another commit over the same tree. It has a rev of now, and a function changes its fields.
     #[must_use]
     pub fn signed(self, key: &SigningKey, change: impl FnOnce(&mut UnsignedCommit)) -> Self {
-        let commit = self.decoded();
+        let commit = self.commit();
         let (did, data) = (commit.did().clone(), commit.data());
         let rev = Tid::next(micros(), 0, commit.rev()).unwrap();
         let mut unsigned = UnsignedCommit { did, data, rev, prev: None };
@@ -99,7 +99,7 @@ impl Forged {
 
     /// Returns the rev of the commit.
     pub fn rev(&self) -> String {
-        self.decoded().rev().unwrap().to_string()
+        self.commit().rev().unwrap().to_string()
     }
 
     /// Returns the repository as a CAR file.
@@ -112,7 +112,7 @@ impl Forged {
     pub fn show_on(&self, liar: &Liar) {
         let head = json!({ "cid": self.head().to_string(), "rev": self.rev() }).to_string();
         let json = |body: String| Lie::answer(200, "application/json", &[], body);
-        let did = self.decoded().did().to_string();
+        let did = self.commit().did().to_string();
         let status = json!({ "did": did, "active": true, "rev": self.rev() });
         liar.add(Rule::every("sync.getLatestCommit", json(head)));
         liar.add(Rule::every("sync.getRepoStatus", json(status.to_string())));
@@ -131,7 +131,8 @@ impl Forged {
         Canned { status: 200, headers, body: car::file(&[], &asked) }
     }
 
-    fn decoded(&self) -> Commit {
+    /// Returns the commit.
+    pub fn commit(&self) -> Commit {
         Commit::decode(&self.commit).unwrap()
     }
 }

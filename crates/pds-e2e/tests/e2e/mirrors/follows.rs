@@ -19,12 +19,12 @@ fn mirror(notes: &str, blobs: &str) -> Option<Mirror> {
 }
 
 impl Mirror {
-    fn follow(&self, more: &[&str]) -> Live {
+    pub(super) fn follow(&self, more: &[&str]) -> Live {
         let arguments = [&["-R", "copy", "pull", "--json", "-v"], more].concat();
         Live::start(&mut self.command(&arguments))
     }
 
-    fn note(&self, text: &str) {
+    pub(super) fn note(&self, text: &str) {
         let value = json!({ "$type": "com.example.note", "text": text });
         let write = json!({ "action": "create", "collection": "com.example.note", "value": value });
         self.account.apply(&[write]);

@@ -13,6 +13,7 @@ mod identities;
 mod kills;
 mod pulls;
 mod races;
+mod stream_lies;
 
 use std::process::Command;
 

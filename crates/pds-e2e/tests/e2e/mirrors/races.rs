@@ -23,7 +23,7 @@ impl Mirror {
         self.home.pds(["-R", "copy", "key", "import", "key"]).with(0);
     }
 
-    fn upstream(&self) -> Json {
+    pub(super) fn upstream(&self) -> Json {
         serde_json::from_slice(&fs::read(self.home.path("copy/upstream.json")).unwrap()).unwrap()
     }
 }
