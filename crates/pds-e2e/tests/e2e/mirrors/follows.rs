@@ -1,9 +1,13 @@
 //! Following: each event becomes a state, and what an event does not prove is pulled.
 
+use std::net::TcpListener;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use pds_e2e::{Account, Home, Live, Servers};
 use serde_json::{Value as Json, json};
+use tungstenite::Message;
 
 use super::Mirror;
 
@@ -76,7 +80,7 @@ fn a_following_that_was_killed_continues_with_each_event() {
             .unwrap()
     };
     while upstream()["cursor"].is_null() {
-        std::thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     }
     live.kill();
     for number in 0..3 {
@@ -96,12 +100,12 @@ fn followings_that_are_killed_lose_no_state() {
     let Some(mirror) = mirror("20", "1") else { return };
     let (kills, writes) = if super::is_full() { (200, "2000") } else { (8, "60") };
     let mut killed = 0;
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let writer = scope.spawn(|| mirror.account.act("each", &[writes]));
         while killed < kills || !writer.is_finished() {
             let live = mirror.follow(&["--follow"]);
             // Some end before the first event, and some between two.
-            std::thread::sleep(Duration::from_millis(killed * 97 % 1_000));
+            thread::sleep(Duration::from_millis(killed * 97 % 1_000));
             live.kill();
             killed += 1;
             mirror.home.pds(["-R", "copy", "verify"]).with(0);
@@ -181,4 +185,32 @@ fn the_clock_pulls_again() {
     let line = live.line_with(|line| line["action"] == "pulled");
     assert_eq!((&line["by"], counts(&line)), (&json!("pull"), [1, 0, 0]), "{line}");
     mirror.assert_equal();
+}
+
+#[test]
+fn each_event_of_a_jetstream_server_causes_a_pull() {
+    let Some(mirror) = mirror("10", "1") else { return };
+    // No such server is installed. What it says is never believed, so a socket that says something will do.
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://localhost:{}", server.local_addr().unwrap().port());
+    let (send, events) = mpsc::channel::<String>();
+    thread::spawn(move || {
+        let mut socket = tungstenite::accept(server.accept().unwrap().0).unwrap();
+        for event in events {
+            socket.send(Message::text(event)).unwrap();
+        }
+    });
+    let live = mirror.follow(&["--jetstream", &url]);
+    assert_eq!(live.line()["action"], "unchanged");
+    mirror.note("seen by a pull");
+    send.send(json!({ "did": "did:plc:other", "kind": "commit" }).to_string()).unwrap();
+    send.send(json!({ "did": mirror.account.did, "kind": "commit" }).to_string()).unwrap();
+    let line = live.line();
+    assert_eq!((&line["by"], counts(&line)), (&json!("pull"), [1, 0, 0]), "{line}");
+    mirror.assert_equal();
+    // A server that says nothing sensible is asked for nothing more than a pull.
+    send.send("no JSON".to_owned()).unwrap();
+    let line = live.line();
+    assert_eq!((&line["action"], &line["error"]), (&json!("fault"), &json!("event-unreadable")));
+    live.kill();
 }
