@@ -66,6 +66,24 @@ fn a_data_directory_gives_what_its_host_gives() {
         assert_eq!(one.with(0), other.with(0));
         assert_eq!(copy.blobs(dir), expected);
     }
+    // With an identity, no key is needed there.
+    let groups = fs::read_dir(format!("{}/actors", copy.data)).unwrap();
+    let mut groups = groups.map(|entry| entry.unwrap().path());
+    let group = groups.find(|group| group.join(&copy.account.did).exists()).unwrap();
+    let own = copy.home.path("own/actors").join(group.file_name().unwrap()).join(&copy.account.did);
+    fs::create_dir_all(&own).unwrap();
+    fs::copy(group.join(&copy.account.did).join("store.sqlite"), own.join("store.sqlite")).unwrap();
+    let arguments = ["clone", "./own", "without-key", "--did", &copy.account.did, "--no-blobs"];
+    copy.pds(&arguments).with(0);
+    let refused = copy.pds(&["clone", "./own", "with", "--did", &copy.account.did, "--with-key"]);
+    refused.with(3);
+    assert!(refused.stderr.contains("key cannot be used: it does not exist"), "{}", refused.stderr);
+    fs::write(own.join("key"), [7; 32]).unwrap();
+    let refused = copy.pds(&["clone", "./own", "with", "--did", &copy.account.did, "--with-key"]);
+    refused.with(3);
+    let other = format!("the key of the account is {}", copy.account.key());
+    assert!(refused.stderr.contains(&other), "{}", refused.stderr);
+    assert!(!copy.home.path("with").exists());
     let by_handle = ["clone", &copy.data, "by-handle", "--handle", &copy.account.handle];
     copy.pds(&by_handle).with(0);
 }

@@ -92,7 +92,9 @@ impl ActorSource<'_> {
         options: &FetchOptions,
         report: Report<'_>,
     ) -> Result<Copied> {
-        let key = self.from.key(self.did)?;
+        // Where the identity is published, its key decides.
+        let needs_key = self.with_key || self.account.is_none();
+        let key = if needs_key { self.from.key(self.did)? } else { None };
         let car = staging.join(EXPORT);
         let limits = (net.options().max_repo_bytes, report);
         let state = write_car(&self.from.store(self.did)?, self.did, &car, limits)?;
