@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pds_e2e::{Account, Lie, Rule, Servers, car};
+use pds_e2e::{Account, Home, Lie, Rule, Servers, car};
 
 use super::Mirror;
 
@@ -83,25 +83,28 @@ fn a_torn_export_is_completed() {
 
 #[test]
 fn a_clone_while_the_host_writes_is_whole() {
-    let Some(mirror) = Mirror::new("600", "1") else { return };
-    mirror.liar.add(Rule::every("getRepo", slowly()));
-    let is_over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut seed = 0;
-            while !is_over.load(Ordering::Relaxed) {
-                seed += 1;
-                mirror.account.act("change", &["20", &seed.to_string()]);
-            }
+    let Some(mut mirror) = Mirror::new("600", "1") else { return };
+    for _ in 0..if super::is_full() { 20 } else { 1 } {
+        mirror.home = Home::new();
+        mirror.liar.add(Rule::every("getRepo", slowly()));
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut seed = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    seed += 1;
+                    mirror.account.act("change", &["20", &seed.to_string()]);
+                }
+            });
+            let cloned = mirror.clone();
+            is_over.store(true, Ordering::Relaxed);
+            cloned.with(0);
         });
-        let cloned = mirror.clone();
-        is_over.store(true, Ordering::Relaxed);
-        cloned.with(0);
-    });
-    mirror.home.pds(["-R", "copy", "verify", "--blobs"]).with(0);
-    mirror.liar.reset();
-    mirror.pull().with(0);
-    mirror.assert_equal();
+        mirror.home.pds(["-R", "copy", "verify", "--blobs"]).with(0);
+        mirror.liar.reset();
+        mirror.pull().with(0);
+        mirror.assert_equal();
+    }
 }
 
 fn slowly() -> Lie {
