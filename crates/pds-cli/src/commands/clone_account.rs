@@ -131,10 +131,10 @@ fn explained(error: NetError, dir: &Path, did: &Did) -> anyhow::Error {
     }
     let goes_on = error.is_remote() && dir.join(FETCH_DIRECTORY).is_dir();
     let error = anyhow::Error::from(error);
-    if !goes_on {
+    let failure = Failure::of(&error);
+    if !goes_on || failure.has_hint() {
         return error;
     }
-    let failure = Failure::of(&error);
     Stated::of(failure.code, failure.name(), failure.message()).hint(CONTINUE).into()
 }
 

@@ -59,6 +59,11 @@ impl Failure {
         &self.message
     }
 
+    /// Tells whether the failure has a next step.
+    pub(crate) fn has_hint(&self) -> bool {
+        self.hint.is_some()
+    }
+
     /// Prints the failure on standard error, as one line and an optional hint.
     pub(crate) fn print(&self, json: bool) {
         let mut err = io::stderr().lock();

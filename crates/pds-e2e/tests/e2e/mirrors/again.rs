@@ -24,12 +24,20 @@ fn a_complete_clone_is_named_as_a_mirror() {
 
 #[test]
 fn a_clone_that_fails_or_is_interrupted_says_how_to_continue() {
-    let Some(mirror) = Mirror::new("300", "1") else { return };
+    let Some(mut mirror) = Mirror::new("300", "1") else { return };
+    // The next step of the failure itself comes before that of the clone.
+    let max_repo = std::mem::replace(&mut mirror.max_repo, "2kB");
+    let failed = mirror.clone();
+    failed.with(4);
+    let hint = "hint: --max-repo permits larger repositories\n";
+    assert!(failed.stderr.ends_with(hint), "{}", failed.stderr);
+    mirror.max_repo = max_repo;
+
     mirror.liar.add(Rule::every("getRepo", Lie::error(400, "BadLuck")));
     let failed = mirror.clone();
     failed.with(4);
     assert!(failed.stderr.contains("BadLuck"), "{}", failed.stderr);
-    assert!(failed.stderr.ends_with("the same command continues\n"), "{}", failed.stderr);
+    assert!(failed.stderr.ends_with("continues with what has arrived\n"), "{}", failed.stderr);
 
     mirror.liar.reset();
     mirror.liar.stall_after(20_000);
