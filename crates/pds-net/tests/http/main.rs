@@ -7,6 +7,7 @@ mod answers;
 mod bounds;
 mod certificates;
 mod handshakes;
+mod lists;
 mod proxies;
 mod retries;
 mod server;
