@@ -5,7 +5,7 @@ use std::fs;
 
 use pds_e2e::home::{Ended, ended};
 use pds_e2e::kill::{End, Moment, run};
-use pds_e2e::{Account, Home, Liar, Servers};
+use pds_e2e::{Account, Home, Liar, Lie, Rule, Servers};
 use serde_json::Value as Json;
 
 /// A host of its own behind a proxy, which the identities of its accounts name.
@@ -110,6 +110,13 @@ fn a_killed_clone_of_a_host_continues() {
     let Some(servers) = Servers::start(&["--pds", "1"]) else { return };
     let host = Host::of(&servers);
     let accounts = ["ann.test", "ben.test", "cat.test"].map(|name| host.account(name));
+    // The next account would be refused as well.
+    host.liar.add(Rule::every("getRepo", Lie::rate_limited("99999999")));
+    let limited = host.pds(&["clone", host.liar.url(), "all", "--yes"]);
+    limited.with(4);
+    assert!(limited.stderr.contains("has no more requests for us"), "{}", limited.stderr);
+    assert_eq!(host.liar.seen("getRepo").len(), 1);
+
     let moments = [
         Moment::Request("getRepo".to_owned(), 0),
         Moment::Request("getBlob".to_owned(), 3),
