@@ -62,6 +62,10 @@ fn the_table_of_limits_has_the_values() {
         ("parallel requests, to one host", number(limits::REQUESTS_A_HOST as u64)),
         ("parallel requests, in all", number(limits::REQUESTS_IN_ALL as u64)),
         ("tries of a request", number(u64::from(limits::TRIES))),
+        (
+            "blobs in a row that a host fails to send, before the rest is left out",
+            number(u64::from(limits::FAILED_BLOBS)),
+        ),
         ("a wait that a host asks for", time(limits::MAX_WAIT)),
         ("one try to ask DNS", time(limits::DNS_TIMEOUT)),
         (
