@@ -119,6 +119,9 @@ fn check_ops(ops: &[RecordOp], blocks: &MemoryBlocks) -> Result<(), EventFault> 
             return Err(fault("a second operation on this path"));
         }
         match (op.action, op.cid, op.prev) {
+            (Action::Update, Some(cid), Some(prev)) if cid == prev => {
+                return Err(fault("updated, but with the same record"));
+            }
             (Action::Create, Some(_), None)
             | (Action::Update, Some(_), Some(_))
             | (Action::Delete, None, Some(_)) => {}

@@ -115,6 +115,10 @@ fn each_lie_of_an_event_is_named() {
         (format!("{}: no prev", name(updated)), judge(&|e| e.ops[updated].prev = None)),
         (format!("{}: no prev", name(deleted)), judge(&|e| e.ops[deleted].prev = None)),
         (format!("{}: no cid", name(created)), judge(&|e| e.ops[created].cid = None)),
+        (
+            format!("{}: updated, but with the same record", name(updated)),
+            judge(&|e| e.ops[updated].prev = e.ops[updated].cid),
+        ),
         (format!("{}: no cid", name(updated)), judge(&|e| e.ops[updated].cid = None)),
         (
             format!("{}: created, but with a prev", name(created)),
