@@ -19,10 +19,14 @@ pub(crate) struct Broken {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads a map, and moves the cursor behind it.
+    /// Reads a map of at most [`MAX_FIELDS`] fields, and moves the cursor behind it.
     pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, DataError> {
+        let offset = cursor.offset();
         let pairs = cursor.map()?;
-        let mut fields = Vec::new();
+        if pairs > MAX_FIELDS {
+            return Err(DataError::Cbor { offset, reason: "more fields than an event has" });
+        }
+        let mut fields = Vec::with_capacity(pairs);
         for _ in 0..pairs {
             let key = cursor.key(None)?;
             fields.push((key, cursor.clone()));
@@ -110,3 +114,26 @@ impl<'a> Fields<'a> {
 }
 
 const SYNTAX: &str = "not in the syntax of its kind";
+
+/// The fields of a map. The events of the specification have at most twelve.
+const MAX_FIELDS: usize = 64;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::data::value::{Map, Value};
+
+    #[test]
+    fn a_map_of_many_fields_is_refused() {
+        let encoded = |fields: usize| {
+            let mut map = Map::new();
+            (0..fields).for_each(|number| drop(map.insert(format!("{number:03}"), true)));
+            Value::Map(map).encode()
+        };
+        let read =
+            |bytes: &[u8]| Fields::read(&mut Cursor::new(bytes)).map(|fields| fields.0.len());
+        assert_eq!(read(&encoded(64)).unwrap(), 64);
+        assert!(matches!(read(&encoded(65)), Err(DataError::Cbor { offset: 0, .. })));
+    }
+}
