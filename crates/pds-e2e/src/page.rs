@@ -14,20 +14,37 @@ pub struct Step {
     pub output: Vec<String>,
     /// Whether something happens before that is no command. A comment of the page says so.
     pub spoil: bool,
+    /// The exit status; 0 unless a comment before the block names another.
+    pub status: i32,
 }
 
 /// Returns the commands in the blocks of a page that begin with `console`.
+///
+/// The comment `<!-- The commands end with 0 6 -->` before a block names the exit status of each command.
 pub fn steps(page: &str) -> Vec<Step> {
     let (mut steps, mut inside, mut spoil): (Vec<Step>, bool, bool) = (Vec::new(), false, false);
+    let (mut statuses, mut first): (Vec<i32>, usize) = (Vec::new(), 0);
     for (number, line) in page.lines().enumerate() {
         match (inside, line) {
-            (false, "```console") => inside = true,
-            (false, line) => spoil |= line.starts_with("<!-- Here the test spoils"),
-            (true, "```") => inside = false,
+            (false, "```console") => (inside, first) = (true, steps.len()),
+            (false, line) => {
+                spoil |= line.starts_with("<!-- Here the test spoils");
+                statuses.extend(named_statuses(line));
+            }
+            (true, "```") => {
+                inside = false;
+                assert!(first + statuses.len() <= steps.len(), "more statuses than commands");
+                let named = statuses.drain(..);
+                steps
+                    .iter_mut()
+                    .skip(first)
+                    .zip(named)
+                    .for_each(|(step, status)| step.status = status);
+            }
             (true, line) => match (line.strip_prefix("$ "), steps.last_mut()) {
                 (Some(command), _) => {
                     let (command, output) = (command.to_owned(), Vec::new());
-                    steps.push(Step { line: number + 1, command, output, spoil });
+                    steps.push(Step { line: number + 1, command, output, spoil, status: 0 });
                     spoil = false;
                 }
                 (None, Some(step)) => step.output.push(line.to_owned()),
@@ -38,14 +55,22 @@ pub fn steps(page: &str) -> Vec<Step> {
     steps
 }
 
+/// Returns the exit statuses that a comment names.
+fn named_statuses(line: &str) -> Vec<i32> {
+    let named = line.strip_prefix("<!-- The commands end with ");
+    let named = named.and_then(|named| named.strip_suffix(" -->")).unwrap_or_default();
+    named.split_whitespace().map(|status| status.parse().unwrap()).collect()
+}
+
 impl Step {
-    /// Runs the command in a shell, in which the directory and the variables are set, and compares what it prints.
+    /// Runs the command in a shell, in which the directory and the variables are set, and compares what it prints and
+    /// its exit status. Each command of a pipe has to succeed, but may find that its reader has ended.
     ///
     /// # Panics
-    /// If it prints something else than the page says.
+    /// If it prints something else than the page says, or ends with another status.
     pub fn run(&self, here: &Path, prepare: &dyn Fn(Command) -> Command) {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &self.command]).current_dir(here);
+        let mut shell = Command::new("bash");
+        shell.args(["-o", "pipefail", "-c", &self.command]).current_dir(here);
         shell.env_remove("PDS_REPO").env_remove("PDS_STORE");
         let ran = prepare(shell).output().unwrap();
         let printed = String::from_utf8(ran.stdout).unwrap();
@@ -53,7 +78,10 @@ impl Step {
         let same = found.len() == self.output.len()
             && self.output.iter().zip(&found).all(|(said, found)| matches(said, found));
         let errors = String::from_utf8_lossy(&ran.stderr);
-        assert!(same, "line {}: {}\n{printed}{errors}", self.line, self.command);
+        let at = format!("line {}: {}\n{printed}{errors}", self.line, self.command);
+        assert!(same, "{at}");
+        let status = ran.status.code().filter(|code| *code != BROKEN_PIPE);
+        assert_eq!(status.unwrap_or(self.status), self.status, "the exit status of {at}");
     }
 }
 
@@ -74,6 +102,9 @@ fn matches(said: &str, found: &str) -> bool {
     rest.ends_with(last)
 }
 
+/// The exit status of a shell whose command was ended by SIGPIPE, such as that before `head`.
+const BROKEN_PIPE: i32 = 128 + 13;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,5 +113,23 @@ mod tests {
     fn an_ellipsis_stands_for_anything_and_nothing_else_does() {
         assert!(matches("a … b … c", "a 1 b 2 c") && matches("…", "") && matches("a", "a"));
         assert!(!matches("a", "ab") && !matches("a … c", "a 1 b") && !matches("…b", "ba"));
+    }
+
+    #[test]
+    fn a_comment_names_the_statuses_of_the_commands() {
+        let page = "<!-- The commands end with 0 3 -->\n\n```console\n$ true\n$ exit 3\n```\n\
+            ```console\n$ echo a | cat\na\n```\n";
+        let statuses: Vec<i32> = steps(page).iter().map(|step| step.status).collect();
+        assert_eq!(statuses, [0, 3, 0]);
+        steps(page).iter().for_each(|step| step.run(Path::new("/"), &|shell| shell));
+    }
+
+    #[test]
+    fn a_command_that_fails_after_its_output_is_found() {
+        let step = &steps("```console\n$ (echo a; exit 1) | cat\na\n```\n")[0];
+        let run = || step.run(Path::new("/"), &|shell| shell);
+        assert!(std::panic::catch_unwind(run).is_err());
+        let step = &steps("```console\n$ yes | head -1\ny\n```\n")[0];
+        step.run(Path::new("/"), &|shell| shell);
     }
 }
