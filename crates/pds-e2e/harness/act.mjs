@@ -85,6 +85,13 @@ const ACTIONS = {
   })),
   // Changes the fields of standard input in the identity.
   identity: () => changeIdentity(() => JSON.parse(fs.readFileSync(0, 'utf8'))),
+  // Ends the account in the directory.
+  tombstone: async () => {
+    const { default: plc } = await import('@did-plc/lib')
+    const { Secp256k1Keypair } = await import('@atproto/crypto')
+    const did = didOf()
+    return new plc.Client(network.plc).tombstone(did, await Secp256k1Keypair.import(host.rotationKey))
+  },
   // PURPOSE: prints the mailed code, such as that for plc_operation.
   token: mailedToken,
 }

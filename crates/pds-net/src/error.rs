@@ -151,6 +151,12 @@ pub enum Error {
         /// The state that the host names, such as `deactivated`.
         status: String,
     },
+    /// The last operation of the account's log has ended the account.
+    #[error("{did} was ended by the last operation of its log; pds identity log {did} lists it")]
+    Tombstone {
+        /// The account.
+        did: Did,
+    },
     /// A file next to the store cannot be used.
     #[error("{} cannot be used: {}", .path.display(), Escaped(.reason))]
     File {
@@ -231,6 +237,7 @@ impl Error {
                 | Self::Redirect { .. }
                 | Self::RateLimited { .. }
                 | Self::Inactive { .. }
+                | Self::Tombstone { .. }
         )
     }
 

@@ -6,7 +6,7 @@ use pds_core::syntax::did::Did;
 
 use crate::error::{Error, Result};
 use crate::limits::{MAX_DID_DOCUMENT_BYTES, MAX_PLC_LOG_BYTES};
-use crate::net::Client;
+use crate::net::{Client, Net};
 use crate::refusal::Refusal;
 use crate::request::{Bounds, Request};
 
@@ -52,9 +52,38 @@ pub(crate) fn fetch(client: Client<'_>, did: &Did) -> Result<PlcAnswer> {
 
 fn fetch_once(client: Client<'_>, did: &Did) -> Result<PlcAnswer> {
     let plc = &client.net().options().plc;
-    let log = text(client, &Request::get(plc, &format!("/{did}/log/audit"), LOG))?;
-    let document = text(client, &Request::get(plc, &format!("/{did}"), DOCUMENT))?;
-    Ok(PlcAnswer { document, log })
+    let log = log_text(client, did)?;
+    let document = text(client, &Request::get(plc, &format!("/{did}"), DOCUMENT));
+    let is_ended = || parse_log(did, &log).is_ok_and(|log| log.current().data.is_none());
+    match document {
+        // The directory has no document of an account that was ended.
+        Err(error) if matches!(error.status(), Some(404 | 410)) && is_ended() => {
+            Err(Error::Tombstone { did: did.clone() })
+        }
+        document => Ok(PlcAnswer { document: document?, log }),
+    }
+}
+
+fn log_text(client: Client<'_>, did: &Did) -> Result<String> {
+    let plc = &client.net().options().plc;
+    text(client, &Request::get(plc, &format!("/{did}/log/audit"), LOG))
+}
+
+impl Net {
+    /// Asks the directory for the operation log of a did:plc, also of an account that was ended.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Resolve`] for another DID, [`Error::Answer`] for a log that is not valid, and the faults of a request.
+    pub fn operation_log(&self, did: &Did) -> Result<PlcLog> {
+        let wrong =
+            |reason: &str| Error::Resolve { name: did.to_string(), reason: reason.to_owned() };
+        match did.account_fault() {
+            Some(reason) => Err(wrong(reason)),
+            None if did.method() != "plc" => Err(wrong("only did:plc has an operation log")),
+            None => parse_log(did, &log_text(self.client(), did)?),
+        }
+    }
 }
 
 /// Reads an answer as text.
@@ -95,7 +124,7 @@ pub(crate) fn parse_log(did: &Did, json: &str) -> Result<PlcLog> {
 pub(crate) fn agree(did: &Did, document: &DidDocument, log: &PlcLog) -> Result<()> {
     let differs = |what| Err(Refusal::DocumentDiffers { did: did.clone(), what }.into());
     let Some(data) = &log.current().data else {
-        return Err(Error::Inactive { did: did.clone(), status: "deleted".to_owned() });
+        return Err(Error::Tombstone { did: did.clone() });
     };
     if data.signing_key().as_ref() != document.signing_key() {
         return differs("signing key");

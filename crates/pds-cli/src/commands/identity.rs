@@ -43,7 +43,7 @@ enum IdentityVerb {
     /// the most powerful. They are "ours" if --rotation-key has them. Whose the others are is not public: a host names
     /// its own to its accounts only.
     #[command(after_help = "Example:\n  pds identity show alice.example.com")]
-    Show(Common),
+    Show(WithKeys),
     /// List the operations on the identity, oldest first: what changed, and the rotation key that signed it
     #[command(after_help = "Example:\n  pds identity log alice.example.com")]
     Log(Common),
@@ -52,7 +52,7 @@ enum IdentityVerb {
     /// Exit code 1 if something is wrong, or if no rotation key of --rotation-key could move the account.
     #[command(after_help = "Examples:\n  pds identity check\n  \
         pds identity check alice.example.com --rotation-key rotation.key")]
-    Check(Common),
+    Check(WithKeys),
 }
 
 #[derive(Debug, clap::Args)]
@@ -60,70 +60,72 @@ struct Common {
     /// Account [default: that of the repository]
     account: Option<Who>,
 
+    #[command(flatten)]
+    network: NetworkArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct WithKeys {
+    #[command(flatten)]
+    common: Common,
+
     /// File with a rotation key of yours; may be given several times
     #[arg(long, value_name = "FILE")]
     rotation_key: Vec<PathBuf>,
-
-    #[command(flatten)]
-    network: NetworkArgs,
 }
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         match self.verb {
-            IdentityVerb::Show(common) => common.show(place, out),
-            IdentityVerb::Log(common) => common.log(place, out),
-            IdentityVerb::Check(common) => common.check(place, out),
+            IdentityVerb::Show(verb) => verb.show(place, out),
+            IdentityVerb::Log(verb) => verb.log(place, out),
+            IdentityVerb::Check(verb) => verb.check(place, out),
         }
     }
 }
 
 impl Common {
-    fn found(&self, place: &Place, out: &mut Output) -> Result<Account> {
-        let who = match &self.account {
-            Some(who) => who.clone(),
+    /// Returns the account that is meant. `verb` is the name of the command.
+    fn who(&self, place: &Place, verb: &str) -> Result<Who> {
+        match &self.account {
+            Some(Who::Host(host)) => {
+                let message = format!("{host} is a host, and not an account");
+                let hint = "name one of its accounts by its handle or DID";
+                Stated::usage(message).hint(hint).fail()
+            }
+            Some(who) => Ok(who.clone()),
             None => match repo_of(place)?.did()? {
-                Some(did) => Who::Did(did),
-                None => return Stated::usage("name the account: pds identity show ACCOUNT").fail(),
+                Some(did) => Ok(Who::Did(did)),
+                None => {
+                    let message = format!("name the account: pds identity {verb} ACCOUNT");
+                    Stated::usage(message).fail()
+                }
             },
-        };
-        let account = self.network.net()?.account(&who)?;
+        }
+    }
+
+    fn found(&self, who: &Who, out: &mut Output) -> Result<Account> {
+        let account = self.network.net()?.account(who)?;
         for warning in &account.warnings {
             out.warn(warning.clone());
         }
         Ok(account)
     }
 
-    fn own_keys(&self) -> Result<Vec<PublicKey>> {
-        self.rotation_key.iter().map(|file| Ok(read_secret(file, None)?.public_key())).collect()
-    }
-
-    fn show(&self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let own = self.own_keys()?;
-        let account = self.found(place, out)?;
-        let data = account.log.as_ref().and_then(|log| log.current().data.as_ref());
-        let keys = data.map(|data| &data.rotation_keys[..]).unwrap_or_default();
-        let rotation_keys = keys.iter().map(|key| {
-            let owner = if own.contains(key) { "ours" } else { "unknown" };
-            RotationKey { key: key.did_key(), owner }
-        });
-        let answer = IdentityAnswer {
-            did: account.did.to_string(),
-            handle: account.handle.as_ref().map(ToString::to_string),
-            claimed_handle: account.document.handles().first().map(ToString::to_string),
-            host: account.host.to_string(),
-            signing_key: account.key().map(PublicKey::did_key),
-            rotation_keys: rotation_keys.collect(),
-            recovery_until: account.log.as_ref().and_then(recovery_until).map(time_text),
-        };
-        out.answer(&answer)?;
-        Ok(Exit::Done)
-    }
-
     fn log(&self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let account = self.found(place, out)?;
-        let Some(log) = &account.log else {
-            let message = format!("{} has no log: its domain names its keys", account.did);
+        let (name, log) = match self.who(place, "log")? {
+            // The log of an account that was ended has no document next to it.
+            Who::Did(did) if did.method() == "plc" => {
+                let log = self.network.net()?.operation_log(&did)?;
+                (did, Some(log))
+            }
+            who => {
+                let account = self.found(&who, out)?;
+                (account.did, account.log)
+            }
+        };
+        let Some(log) = &log else {
+            let message = format!("{name} has no log: its domain names its keys");
             return Stated::no("no-log", message).fail();
         };
         let rows = log.entries().iter().map(|entry| {
@@ -147,10 +149,45 @@ impl Common {
         }
         Ok(Exit::Done)
     }
+}
+
+impl WithKeys {
+    fn own_keys(&self) -> Result<Vec<PublicKey>> {
+        self.rotation_key.iter().map(|file| Ok(read_secret(file, None)?.public_key())).collect()
+    }
+
+    fn show(&self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let own = self.own_keys()?;
+        let account = self.common.found(&self.common.who(place, "show")?, out)?;
+        let data = account.log.as_ref().and_then(|log| log.current().data.as_ref());
+        let keys = data.map(|data| &data.rotation_keys[..]).unwrap_or_default();
+        let rotation_keys = keys.iter().map(|key| {
+            let owner = if own.contains(key) { "ours" } else { "unknown" };
+            RotationKey { key: key.did_key(), owner }
+        });
+        let answer = IdentityAnswer {
+            did: account.did.to_string(),
+            handle: account.handle.as_ref().map(ToString::to_string),
+            claimed_handle: account.document.handles().first().map(ToString::to_string),
+            host: account.host.to_string(),
+            signing_key: account.key().map(PublicKey::did_key),
+            rotation_keys: rotation_keys.collect(),
+            recovery_until: account.log.as_ref().and_then(recovery_until).map(time_text),
+        };
+        out.answer(&answer)?;
+        Ok(Exit::Done)
+    }
 
     fn check(&self, place: &Place, out: &mut Output) -> Result<Exit> {
         let own = self.own_keys()?;
-        let account = self.found(place, out)?;
+        let account = match self.common.found(&self.common.who(place, "check")?, out) {
+            Err(error) if is_tombstone(&error) => {
+                let message = error.to_string();
+                out.answer(&IdentityFinding { code: "tombstone", severity: "error", message })?;
+                return Ok(Exit::No);
+            }
+            found => found?,
+        };
         let mut findings = Vec::new();
         let mut add = |severity, code, message: String| {
             findings.push(IdentityFinding { code, severity, message });
@@ -171,10 +208,11 @@ impl Common {
             add("error", code, error.to_string());
         }
         match account.log.as_ref().map(PlcLog::current) {
-            None => add("note", "did-web", "the owner of the domain controls the account".to_owned()),
-            Some(PlcEntry { data: None, .. }) => {
-                add("error", "tombstone", "the account was ended by its last operation".to_owned());
+            None => {
+                add("note", "did-web", "the owner of the domain controls the account".to_owned());
             }
+            // An ended account was not found.
+            Some(PlcEntry { data: None, .. }) => {}
             Some(PlcEntry { data: Some(data), .. }) => match rank(data, &own) {
                 None => add(
                     "error",
@@ -210,6 +248,11 @@ fn compare_stored(place: &Place, account: &Account) -> Result<(), NetError> {
     let Some(mirror) = Mirror::open(&dir)? else { return Ok(()) };
     check_stored(&mirror, account)?;
     check_stored_document(&mirror)
+}
+
+/// Returns whether the account has ended.
+fn is_tombstone(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(NetError::Tombstone { .. }))
 }
 
 /// Returns the place of the most powerful of our keys.

@@ -18,6 +18,7 @@ pub(super) fn of_network(error: &Error) -> Option<Meaning> {
         Error::Address { .. } => remote("address-refused", None),
         Error::Resolve { .. } => remote("not-resolved", None),
         Error::Inactive { .. } => remote("inactive", None),
+        Error::Tombstone { .. } => remote("tombstone", None),
         Error::RateLimited { .. } => remote("rate-limited", None),
         Error::Bound { what: "the repository", .. } => remote("over-limit", Some(RAISE)),
         Error::Bound { .. } => remote("over-limit", None),

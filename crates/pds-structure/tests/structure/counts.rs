@@ -36,8 +36,8 @@ const CEILINGS: [Ceiling; 7] = [
     // directories of servers 520.
     Ceiling { name: "net", design: 4_600, recorded: 7_200 },
     // Each verb has an answer type with a text form and a JSON form. Foreign files, gzip and hidden secrets have 900.
-    // Screens for terminals, patches of records and the verbs on history have 5,100, the verbs of the network 1,900.
-    Ceiling { name: "cli", design: 5_000, recorded: 21_050 },
+    // Screens for terminals, patches of records and the verbs on history have 5,100, the verbs of the network 2,000.
+    Ceiling { name: "cli", design: 5_000, recorded: 21_200 },
 ];
 
 #[test]

@@ -131,3 +131,24 @@ fn a_new_key_of_a_did_web_is_accepted_by_its_name() {
 
 /// A time before all tests.
 const OTHER_TIME: &str = "2020-01-01T00:00:00.000Z";
+
+#[test]
+fn an_account_that_was_ended_has_a_log() {
+    let Some(servers) = Servers::shared() else { return };
+    let mirror = Mirror::at(Account::create(servers, 0), servers);
+    mirror.account.act("tombstone", &[]);
+    let run = |verb| ended(&mut mirror.command(&["identity", verb, &mirror.account.did]), b"");
+    let log = run("log");
+    let last = log.with(0).lines().last().unwrap();
+    assert!(last.contains("\tthe account was ended\t"), "{}", log.stdout);
+    let checked = run("check");
+    assert!(checked.with(1).starts_with("error tombstone: "), "{}", checked.stdout);
+    let shown = run("show");
+    shown.with(4);
+    assert!(shown.stderr.contains("was ended by the last operation"), "{}", shown.stderr);
+    let host = ended(&mut mirror.command(&["identity", "show", "https://pds.example.com"]), b"");
+    host.with(2);
+    assert!(host.stderr.contains("is a host, and not an account"), "{}", host.stderr);
+    let unused = ["identity", "log", &mirror.account.did, "--rotation-key", "key"];
+    ended(&mut mirror.command(&unused), b"").with(2);
+}
