@@ -36,7 +36,7 @@ fn slow_lies() -> Vec<(Lie, &'static str)> {
 }
 
 #[test]
-fn a_pull_ends_with_4_and_changes_nothing() {
+fn a_pull_ends_with_4_and_leaves_the_store_as_it_is() {
     let Some(mirror) = Mirror::new("300", "1") else { return };
     mirror.clone().with(0);
     let (mut wrong, other) = (Vec::new(), Liar::before(&mirror.account.host().url));
@@ -59,16 +59,34 @@ fn a_pull_ends_with_4_and_changes_nothing() {
                 wrong.push(format!("{what}: {:?} {}", pulled.code, pulled.stderr.trim()));
             }
             assert!(database() == before, "{what}: the repository has changed");
-            let mut lines: Vec<&str> = pulled.stderr.lines().collect();
-            let count = lines.len();
-            lines.dedup();
-            assert_eq!(lines.len(), count, "{what}: a line is repeated: {}", pulled.stderr);
+            assert_no_repeats(&pulled.stderr);
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(other.seen("").is_empty(), "a redirect was followed: {:?}", other.seen(""));
     mirror.liar.reset();
     mirror.pull().with(0);
+    mirror.assert_equal();
+}
+
+/// Checks that no line is printed twice, next to the first one or later.
+fn assert_no_repeats(stderr: &str) {
+    let mut lines: Vec<&str> = stderr.lines().collect();
+    let count = lines.len();
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines.len(), count, "a line is repeated: {stderr}");
+}
+
+#[test]
+fn waits_of_parallel_requests_are_printed_once() {
+    let Some(mirror) = Mirror::new("5", "4") else { return };
+    mirror.liar.add(Rule::first(12, "getBlob", Lie::error(503, "NotEnoughResources")));
+    let cloned = mirror.clone();
+    cloned.with(0);
+    let waits = cloned.stderr.lines().filter(|line| line.starts_with("asking ")).count();
+    assert!(waits >= 4, "{}", cloned.stderr);
+    assert_no_repeats(&cloned.stderr);
     mirror.assert_equal();
 }
 
