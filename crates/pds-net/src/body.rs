@@ -156,7 +156,7 @@ impl Read for Wire {
         }
         if read > 0 && !self.pace.passes(started.elapsed(), read as u64) {
             let after = self.origin.patience.pace_window;
-            let what = "fewer bytes arrived than the slowest body has";
+            let what = "too few bytes arrived";
             return Err(Error::Stalled { url: url.clone(), what, after }.into_io());
         }
         Ok(read)

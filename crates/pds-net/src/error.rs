@@ -35,7 +35,7 @@ pub enum Error {
         reason: String,
     },
     /// A host or address may not be dialled.
-    #[error("{} was not asked: {fault}", Escaped(.host))]
+    #[error("{} was not contacted: {fault}", Escaped(.host))]
     Address {
         /// The host, or the host and the address that it resolved to.
         host: String,
@@ -79,7 +79,7 @@ pub enum Error {
         came: String,
     },
     /// The answer has another form than it should have.
-    #[error("{} gave an answer that is not valid: {}", short(.url), Escaped(.reason))]
+    #[error("invalid answer from {}: {}", short(.url), Escaped(.reason))]
     Answer {
         /// The URL.
         url: String,
@@ -133,7 +133,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// The host asks for a longer wait than `max_wait`.
-    #[error("{host} has no more requests for us; come back after {}", time(*.until))]
+    #[error("{host} limits requests until {}; try again then", time(*.until))]
     RateLimited {
         /// The host.
         host: Host,

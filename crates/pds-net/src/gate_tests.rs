@@ -64,7 +64,7 @@ fn a_wait_above_the_bound_is_refused() {
     let error = gate.enter(&host, None).unwrap_err();
     assert!(matches!(&error, Error::RateLimited { until: found, .. } if *found == until));
     assert_eq!(gate.clock().now(), start + MAX_WAIT, "no wait");
-    assert!(error.to_string().contains("come back after 2027-01-15T08:30:01"), "{error}");
+    assert!(error.to_string().contains("limits requests until 2027-01-15T08:30:01"), "{error}");
 }
 
 #[test]

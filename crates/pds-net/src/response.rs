@@ -73,7 +73,7 @@ impl Response {
             return Ok(self);
         }
         let came = match found.as_str() {
-            "" => "no type of content".to_owned(),
+            "" => "no Content-Type".to_owned(),
             "text/html" => "an HTML page".to_owned(),
             other => format!("content of the type {}", cut(other, 100)),
         };

@@ -20,7 +20,7 @@ use crate::arguments::network_args::NetworkArgs;
 use crate::failures::exit::{Exit, Stated};
 use crate::input::secret_file::read_secret;
 use crate::process::output::Output;
-use crate::process::text::{say, time_text};
+use crate::process::text::{counted_plain, say, time_text};
 use crate::repository::open::Place;
 use crate::screens::identity as screen;
 
@@ -214,16 +214,15 @@ impl WithKeys {
             // An ended account was not found.
             Some(PlcEntry { data: None, .. }) => {}
             Some(PlcEntry { data: Some(data), .. }) => match rank(data, &own) {
-                None => add(
-                    "error",
-                    "no-rotation-key",
-                    "none of your keys may change the identity: if the host fails, the account cannot be moved".to_owned(),
-                ),
+                None => add("error", "no-rotation-key", no_key_text(own.is_empty())),
                 Some(0) => {}
                 Some(rank) => add(
                     "warning",
                     "rotation-key-below-host",
-                    format!("more powerful keys ({rank}) can undo an operation of yours for 72 hours"),
+                    format!(
+                        "{} before yours in the list can undo your operation for 72 hours",
+                        counted_plain(rank as u64, "key")
+                    ),
                 ),
             },
         }
@@ -248,6 +247,14 @@ fn compare_stored(place: &Place, account: &Account) -> Result<(), NetError> {
     let Some(mirror) = Mirror::open(&dir)? else { return Ok(()) };
     check_stored(&mirror, account)?;
     check_stored_document(&mirror)
+}
+
+fn no_key_text(is_unnamed: bool) -> String {
+    let keys = match is_unnamed {
+        true => "no key was named with --rotation-key",
+        false => "none of your keys may change the identity",
+    };
+    format!("{keys}: if the host fails, you cannot move the account")
 }
 
 /// Returns whether the account has ended.
@@ -298,7 +305,7 @@ fn changes(before: Option<&PlcEntry>, entry: &PlcEntry) -> Vec<String> {
         changes.push(format!("rotation keys: {}", keys.join(" ")));
     }
     if changes.is_empty() {
-        changes.push("nothing".to_owned());
+        changes.push("no change".to_owned());
     }
     changes
 }

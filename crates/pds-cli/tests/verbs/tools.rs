@@ -70,7 +70,7 @@ fn an_account_is_not_taken_for_a_file() {
         "https://bsky.app/profile/did:plc:44ybard66vv44zksje25o7dz",
     ] {
         let said = home.pds(["clone", account, "--plc", "http://127.0.0.1:9"]).fails(4);
-        assert!(said.contains("http://127.0.0.1:9 was not asked"), "{said}");
+        assert!(said.contains("http://127.0.0.1:9 was not contacted"), "{said}");
         assert_eq!(home.list("."), Vec::<String>::new());
     }
     assert!(home.pds(["clone", "https://pds.example.com"]).fails(2).contains("is a host"));

@@ -18,9 +18,9 @@ fn lies(other: &Liar) -> Vec<(Lie, &'static str)> {
     let bomb = |layers| Lie::GzipBomb { layers, padding: padding.clone() };
     let elsewhere = other.url().replace("localhost", "127.0.0.1");
     vec![
-        (Lie::rate_limited("99999999"), "come back after"),
+        (Lie::rate_limited("99999999"), "limits requests until"),
         (Lie::answer(200, "text/html", &[], "<html>no</html>"), "an HTML page"),
-        (Lie::redirect(&elsewhere), "was not asked: the address is private"),
+        (Lie::redirect(&elsewhere), "was not contacted: the address is private"),
         (Lie::Endless(padding.clone()), "the limit"),
         (bomb(1), "the limit"),
         (bomb(2), "its encoding is neither gzip nor identity"),
