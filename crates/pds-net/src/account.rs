@@ -26,7 +26,7 @@ pub struct Account {
     pub document_text: String,
     /// The log as received.
     pub log_text: Option<String>,
-    /// Facts that a person should know, such as a handle that another host claims.
+    /// Warnings for the user, such as a handle that another host claims.
     pub warnings: Vec<String>,
 }
 

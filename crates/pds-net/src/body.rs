@@ -16,7 +16,7 @@ use crate::traffic::Counters;
 /// The bytes by which gzip may make incompressible data longer, besides a thousandth.
 const GZIP_OVERHEAD: u64 = 64 * 1024;
 
-/// What a body needs to know of its request.
+/// The facts about a request that its body uses.
 pub(crate) struct Origin {
     pub(crate) url: String,
     pub(crate) what: &'static str,

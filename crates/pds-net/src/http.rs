@@ -68,7 +68,7 @@ impl Http {
         &self.rule.private
     }
 
-    /// Sends a request and follows its redirects. An answer with another status than 2xx is given back, too.
+    /// Sends a request and follows its redirects. Returns answers of every status.
     pub(crate) fn send(&self, request: &Request<'_>, counters: &Arc<Counters>) -> Result<Response> {
         let mut hops = 0;
         let mut place: Option<(Host, String)> = None;

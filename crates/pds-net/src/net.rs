@@ -207,7 +207,7 @@ impl<'a> Client<'a> {
 
     /// Notes what an answer says about further requests.
     fn note(&self, request: &Request<'_>, response: &Response) {
-        // After a redirect it is another host that speaks.
+        // After a redirect, the answer comes from another host.
         if response.url() == request.url() {
             let gate = &self.net.inner.gate;
             let now = gate.clock().now();

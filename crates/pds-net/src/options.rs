@@ -34,7 +34,7 @@ pub struct NetOptions {
     pub max_blob_bytes: u64,
     /// The longest wait that a host may ask for.
     pub max_wait: Duration,
-    /// The times that a host has.
+    /// The time limits of a host.
     pub patience: Patience,
     /// The clock by which the client waits.
     pub clock: Arc<dyn Clock>,
@@ -57,7 +57,7 @@ pub enum ProxyOptions {
     },
 }
 
-/// The times that a host has. Tests make them short.
+/// The time limits of a host. Tests make them short.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     /// The time to connect.

@@ -161,7 +161,7 @@ impl fmt::Display for PulledAnswer {
     }
 }
 
-/// What has become of one of several mirrors.
+/// The result of the pull of one of several mirrors.
 #[derive(Serialize)]
 pub(crate) struct PulledOne {
     pub(crate) dir: String,

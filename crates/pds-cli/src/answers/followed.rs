@@ -18,7 +18,7 @@ pub(crate) struct FollowedAnswer {
     pub(crate) by: FollowedBy,
     #[serde(flatten)]
     pub(crate) outcome: StepOutcome,
-    /// Facts that a person should know.
+    /// Warnings for the user.
     #[serde(skip)]
     pub(crate) warnings: Vec<String>,
 }

@@ -35,7 +35,7 @@ pub struct Cloned {
     pub imported: Option<Imported>,
     /// The blobs.
     pub blobs: Blobs,
-    /// Facts that a person should know: former keys, and what was wrong with files that were completed.
+    /// Warnings for the user: former keys, and the faults of files that were completed.
     pub warnings: Vec<String>,
 }
 
@@ -104,8 +104,8 @@ impl Mirror {
         if self.upstream.head == Some(head.cid()) && self.upstream.host_rev.is_some() {
             return Ok(());
         }
-        // The host may have a newer state by now, and another server gives other revs; the rev in the commit then has
-        // to do.
+        // The host may have a newer state by now, and another server gives other revs. In both cases the rev of the
+        // commit is stored.
         let latest = (*source.host == self.upstream.host).then(|| source.latest().ok()).flatten();
         let latest = latest.filter(|latest| latest.cid == head.cid());
         self.upstream.host_rev = latest.map(|latest| latest.rev).or(head.rev());

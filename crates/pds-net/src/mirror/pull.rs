@@ -50,7 +50,7 @@ pub struct Pulled {
     pub blobs: Blobs,
     /// Why the blobs of a new state were not fetched, if they were not. The next pull continues with them.
     pub blobs_error: Option<Error>,
-    /// Facts that a person should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
     /// The requests of this pull alone.
     pub traffic: Traffic,
@@ -216,7 +216,7 @@ impl Mirror {
         let latest = match (moved, answer) {
             (Some(account), _) => ask(&account.host)?,
             (None, Ok(latest)) => latest,
-            // Another server says nothing of the host.
+            // The error of another server is no status of the host.
             (None, Err(error)) if from.is_some() => return Err(error),
             (None, Err(error)) => return Err(self.note_status(error)?),
         };
@@ -287,7 +287,7 @@ impl Mirror {
         let since = self.upstream.host_rev.filter(|_| is_same_host).map(|rev| rev.to_string());
         let mut take = |parcel: Parcel<'_>| {
             if root_of(parcel)? == Some(before.cid()) {
-                // The host has named a newer commit.
+                // The host named a newer commit before the download.
                 let reason = "the export has the commit that is stored, and not the newest one";
                 let (url, reason) = (source.host.to_string(), reason.to_owned());
                 return Err(Error::Answer { url, reason });
@@ -364,7 +364,7 @@ impl Mirror {
         if options.no_blobs {
             return Ok(Blobs::default());
         }
-        // A list that was changed by others says nothing.
+        // If the list has another length than this program wrote, it is not used.
         let is_listed = missing::read(&self.dir)?.len() as u64 == self.upstream.missing;
         let mut wanted = Wanted::default();
         if options.check_blobs {

@@ -58,7 +58,7 @@ pub struct CopiedActor {
     pub blobs: Blobs,
     /// The rows of the database that were left out.
     pub damaged: DamagedRows,
-    /// Facts that a person should know: a former key.
+    /// Warnings for the user: a former key.
     pub warnings: Vec<String>,
 }
 
