@@ -1,6 +1,7 @@
 //! Following: each event becomes a state, and what an event does not prove is pulled.
 
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -98,18 +99,21 @@ fn a_following_that_was_killed_continues_with_each_event() {
 #[test]
 fn followings_that_are_killed_lose_no_state() {
     let Some(mirror) = mirror("20", "1") else { return };
-    let (kills, writes) = if super::is_full() { (200, "2000") } else { (8, "60") };
-    let mut killed = 0;
+    let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
-        let writer = scope.spawn(|| mirror.account.act("each", &[writes]));
-        while killed < kills || !writer.is_finished() {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                mirror.account.act("each", &["30"]);
+            }
+        });
+        for kill in 0..if super::is_full() { 200 } else { 8 } {
             let live = mirror.follow(&["--follow"]);
             // Some end before the first event, and some between two.
-            thread::sleep(Duration::from_millis(killed * 97 % 1_000));
+            thread::sleep(Duration::from_millis(kill * 97 % 1_000));
             live.kill();
-            killed += 1;
             mirror.home.pds(["-R", "copy", "verify"]).with(0);
         }
+        is_over.store(true, Ordering::Relaxed);
     });
     let live = mirror.follow(&["--follow"]);
     let head = mirror.account.head().0;

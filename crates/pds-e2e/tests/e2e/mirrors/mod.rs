@@ -15,6 +15,7 @@ mod pulls;
 mod races;
 mod stream_lies;
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use pds_e2e::home::{Ended, ended};
@@ -111,7 +112,10 @@ impl Mirror {
         let listed = self.home.pds(["-R", "copy", "ls", "--all"]);
         let rows = listed.with(0).lines().map(|row| row.split_once('\t').unwrap());
         let records = self.account.records();
-        assert!(rows.eq(records.iter().map(|(path, cid)| (path.as_str(), cid.as_str()))));
+        let records = records.iter().map(|(path, cid)| (path.as_str(), cid.as_str()));
+        let (rows, records): (BTreeSet<_>, BTreeSet<_>) = (rows.collect(), records.collect());
+        let differ: Vec<_> = rows.symmetric_difference(&records).collect();
+        assert!(differ.is_empty(), "only here or there: {differ:?}");
     }
 }
 
