@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pds_e2e::{Account, Home, Lie, Rule, Servers, car};
+use pds_e2e::{Account, Lie, Rule, Servers, car};
 
 use super::Mirror;
 

@@ -19,7 +19,7 @@ pub(super) struct Connection<'a> {
     socket: Option<(Socket, Instant)>,
     /// Whether the server was reached once. From then on, each fault may pass.
     was_open: bool,
-    /// The connections since the last good message.
+    /// The connections since one that lasted.
     tries: u32,
     /// Why the last connection ended.
     why: String,
@@ -92,11 +92,6 @@ impl<'a> Connection<'a> {
         }
         self.why = why.to_owned();
         self.tries = self.tries.saturating_add(1);
-    }
-
-    /// Notes that a message was good, so that the next pause is short.
-    pub(super) fn is_good(&mut self) {
-        self.tries = 0;
     }
 
     fn pause(&self) -> Result<()> {

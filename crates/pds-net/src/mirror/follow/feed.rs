@@ -107,7 +107,6 @@ impl<'a> EventFeed<'a> {
             return Err(why);
         }
         self.last = Some(seq);
-        self.connection.is_good();
         Ok(())
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Group<'a> {
     feed: Feed<'a>,
     mirrors: BTreeMap<Did, Vec<One>>,
     looked_at: Option<Instant>,
+    /// Whether the stream was open before.
+    was_open: bool,
 }
 
 /// What leaves a group.
@@ -63,7 +65,7 @@ impl<'a> Group<'a> {
                 Feed::Events(EventFeed::new(connection, after))
             }
         };
-        Self { shared, server, feed, mirrors: by_did, looked_at: None }
+        Self { shared, server, feed, mirrors: by_did, looked_at: None, was_open: false }
     }
 
     /// Follows until no mirror is left, or until the report stops it.
@@ -81,12 +83,15 @@ impl<'a> Group<'a> {
 
     fn take_next(&mut self) -> Result<()> {
         let shared = self.shared;
-        match self.feed.next()? {
-            Arrival::Opened { has_gap: true } => {
+        let arrival = self.feed.next()?;
+        let is_open = matches!(arrival, Arrival::Opened { .. });
+        match arrival {
+            Arrival::Opened { has_gap: true } if !self.was_open => {
                 let now = Instant::now();
                 self.all().for_each(|one| one.pace.ask_now(now));
             }
-            Arrival::Gap => self.all().for_each(One::ask),
+            // A server that closes each connection does not cause a pull for each.
+            Arrival::Opened { has_gap: true } | Arrival::Gap => self.all().for_each(One::ask),
             Arrival::Event(event) => {
                 let found = event.did().and_then(|did| self.mirrors.get_mut(did));
                 found.into_iter().flatten().for_each(|one| one.take(&event, shared));
@@ -105,6 +110,7 @@ impl<'a> Group<'a> {
             }
             Arrival::Opened { has_gap: false } | Arrival::Nothing => {}
         }
+        self.was_open |= is_open;
         Ok(())
     }
 

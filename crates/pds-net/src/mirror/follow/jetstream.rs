@@ -44,10 +44,7 @@ impl<'a> Jetstream<'a> {
             // The time of an event is no proof that nothing came before it.
             Message::Opened => Arrival::Opened { has_gap: true },
             Message::Bytes(bytes) => match serde_json::from_slice::<ChangedAccount>(&bytes) {
-                Ok(event) => {
-                    self.connection.is_good();
-                    Arrival::Changed(event.did)
-                }
+                Ok(event) => Arrival::Changed(event.did),
                 Err(error) => Arrival::Refused(None, EventRefused::Unreadable(error.to_string())),
             },
             Message::Nothing => Arrival::Nothing,

@@ -149,9 +149,12 @@ impl Mirror {
             false => Parcel::Blocks(blocks, commit.cid()),
         };
         let has_blobs = !options.no_blobs && self.has_new_blobs(changes, blocks)?;
+        if has_blobs {
+            // Another process may have changed the file.
+            self.reload()?;
+        }
         let was_complete = self.upstream.complete;
         if has_blobs {
-            self.reload()?;
             self.set_incomplete()?;
         }
         let taken = self.take(account, parcel, &account.host, options);
