@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use pds::car::CarFile;
-use pds::local::layout::{FETCH_DIRECTORY, STAGING_PREFIX};
+use pds::local::layout::{FETCH_DIRECTORY, FETCH_STATE_FILE, is_fetch_file};
 use pds::local::locks::DirectoryLock;
 use pds_core::syntax::did::Did;
 use serde::{Deserialize, Serialize};
@@ -158,10 +158,7 @@ impl FetchDir {
     fn check_own(&self) -> Result<()> {
         let is_own = |path: &PathBuf| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let is_named = name == STATE
-                || name.starts_with(STAGING_PREFIX)
-                || [CAR, PART].iter().any(|end| is_numbered(name, end));
-            is_named && (path.is_symlink() || !path.is_dir())
+            is_fetch_file(name) && (path.is_symlink() || !path.is_dir())
         };
         match self.entries()?.iter().find(|path| !is_own(path)) {
             Some(other) => Err(bad(other, "it is not a file of a fetch; move it away")),
@@ -180,11 +177,6 @@ impl FetchDir {
         let numbered = |path: PathBuf| Some((number_of(&path, end)?, path));
         Ok(self.entries()?.into_iter().filter_map(numbered).collect())
     }
-}
-
-fn is_numbered(name: &str, end: &str) -> bool {
-    let number = name.strip_suffix(end);
-    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Returns the number of a file with this end of its name.
@@ -272,7 +264,7 @@ fn keep_whole_blocks(path: &Path) -> Result<bool> {
 }
 
 /// The file that names the account.
-const STATE: &str = "state.json";
+const STATE: &str = FETCH_STATE_FILE;
 
 /// A fetch makes a few files; other numbers are not its own.
 const MAX_FILES: u64 = 1_000_000;

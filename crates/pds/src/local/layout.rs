@@ -31,6 +31,18 @@ pub const MISSING_BLOBS_FILE: &str = "missing-blobs.json";
 /// The name of the directory for the files of a fetch at work. If it exists without a store, a clone is unfinished.
 pub const FETCH_DIRECTORY: &str = "fetch";
 
+/// The name of the file in [`FETCH_DIRECTORY`] that names the account.
+pub const FETCH_STATE_FILE: &str = "state.json";
+
+/// Returns whether a file in [`FETCH_DIRECTORY`] is one of a fetch, by its name: `state.json`, `7.car`, `7.car.part`, or
+/// an unfinished one. Other files belong to the user.
+#[must_use]
+pub fn is_fetch_file(name: &str) -> bool {
+    let number = name.strip_suffix(".car").or_else(|| name.strip_suffix(".car.part"));
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    name == FETCH_STATE_FILE || name.starts_with(STAGING_PREFIX) || number.is_some_and(is_digits)
+}
+
 /// The prefix of the names of staging directories for new repositories.
 pub const STAGING_PREFIX: &str = ".pds-new-";
 

@@ -1,13 +1,14 @@
 //! The removal of the unfinished work of interrupted runs and repairs.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::local::key_file::is_unfinished;
 use crate::local::layout::{
     BLOB_DIRECTORY, EVIDENCE_DIRECTORY, FETCH_DIRECTORY, IDENTITY_DIRECTORY, QUARANTINE_DIRECTORY,
-    REPAIR_PREFIX, STAGING_PREFIX, STORE_FILE,
+    REPAIR_PREFIX, STAGING_PREFIX, STORE_FILE, is_fetch_file,
 };
 use crate::local::locks::{DirectoryLock, Places};
 use pds_store::blob::directory::BlobDirectory;
@@ -84,8 +85,23 @@ fn remove_fetch(dir: &Path) -> Result<()> {
         return Ok(());
     }
     match DirectoryLock::take(&fetch).map_err(Error::io(&fetch))? {
-        DirectoryLock::Held(_lock) => fs::remove_dir_all(&fetch).map_err(Error::io(&fetch)),
+        DirectoryLock::Held(_lock) => remove_fetch_files(&fetch).map_err(Error::io(&fetch)),
         DirectoryLock::InUse | DirectoryLock::Gone => Ok(()),
+    }
+}
+
+/// Removes the files of a fetch, and the directory if nothing else is in it.
+fn remove_fetch_files(fetch: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(fetch)? {
+        let entry = entry?;
+        let is_own = entry.file_name().to_str().is_some_and(is_fetch_file);
+        if is_own && !entry.file_type()?.is_dir() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    match fs::remove_dir(fetch) {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        removed => removed,
     }
 }
 

@@ -153,6 +153,14 @@ fn a_clone_is_finished_next_to_its_files_and_nothing_else() {
     // Fetched files may have records that are forgotten later.
     clear_leftovers(&dir).unwrap();
     assert!(!dir.join("fetch").exists());
+    // Files of the user stay.
+    fs::create_dir(dir.join("fetch")).unwrap();
+    for name in ["0.car", "1.car.part", "state.json", "thesis.txt", "x.car"] {
+        fs::write(dir.join("fetch").join(name), "").unwrap();
+    }
+    clear_leftovers(&dir).unwrap();
+    assert_eq!(names(&dir.join("fetch")), ["thesis.txt", "x.car"]);
+    fs::remove_dir_all(dir.join("fetch")).unwrap();
     // A fetch at work keeps its files.
     fs::create_dir(dir.join("fetch")).unwrap();
     let lock = fs::File::open(dir.join("fetch")).unwrap();
