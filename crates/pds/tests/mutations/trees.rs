@@ -37,12 +37,15 @@ pub(super) fn bend(shape: &mut Shape, donor: &Shape, random: &mut Random) {
             }
             6 if count > 0 => {
                 let key = &mut node.entries[random.below(count)].key;
-                let at = random.below(key.len());
-                key[at] = key[at].wrapping_add(1);
+                // An earlier change may have cut the key to nothing.
+                let at = random.below(key.len().max(1));
+                if let Some(byte) = key.get_mut(at) {
+                    *byte = byte.wrapping_add(1);
+                }
             }
             7 if count > 0 => {
                 let slot = &mut node.entries[random.below(count)];
-                slot.key.truncate(random.below(slot.key.len()));
+                slot.key.truncate(random.below(slot.key.len().max(1)));
             }
             8 => *node = node.clone().above(),
             9 => flipped(node, random),
