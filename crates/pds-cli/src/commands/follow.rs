@@ -57,8 +57,11 @@ impl FollowArgs {
 /// Parses the time between two pulls.
 fn pause(text: &str) -> Result<Duration, String> {
     let time: SignedDuration = text.parse().map_err(|_| "write a time such as 5m or 1h")?;
-    let time = Duration::try_from(time).ok().filter(|time| *time >= SHORTEST_PAUSE);
-    time.ok_or_else(|| "the shortest time is 10s; --follow has each event at once".to_owned())
+    match Duration::try_from(time) {
+        Ok(time) if time > LONGEST_PAUSE => Err("the longest time is 720h".to_owned()),
+        Ok(time) if time >= SHORTEST_PAUSE => Ok(time),
+        _ => Err("the shortest time is 10s; --follow has each event at once".to_owned()),
+    }
 }
 
 /// What is followed, and how.
@@ -85,6 +88,9 @@ impl Following<'_> {
         let has_failed = !failed.is_empty();
         for (dir, error) in failed {
             say_ended(&[dir], error, out);
+        }
+        if mirrors.is_empty() && has_failed {
+            return Ok(Exit::Partly);
         }
         if mirrors.is_empty() {
             let message = format!("no repository below {} follows a host", below.display());
@@ -177,5 +183,21 @@ fn say_ended(dirs: &[PathBuf], error: Error, out: &mut Output) {
 /// The shortest time between two pulls without an event.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// The longest time between two pulls without an event.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// The steps that wait to be printed. More wait in the streams of the hosts.
 const WAITING_STEPS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_bounds() {
+        assert_eq!(pause("5m"), Ok(Duration::from_secs(300)));
+        for wrong in ["", "9s", "-5m", "721h", "9223372036854775807s", "soon"] {
+            assert!(pause(wrong).is_err(), "{wrong}");
+        }
+    }
+}

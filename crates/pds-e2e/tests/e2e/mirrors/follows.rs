@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use pds_e2e::{Account, Home, Live, Servers};
+use pds_e2e::{Account, Home, Lie, Live, Rule, Servers};
 use serde_json::{Value as Json, json};
 use tungstenite::Message;
 
@@ -217,4 +217,24 @@ fn each_event_of_a_jetstream_server_causes_a_pull() {
     let line = live.line();
     assert_eq!((&line["action"], &line["error"]), (&json!("fault"), &json!("event-unreadable")));
     live.kill();
+}
+
+#[test]
+fn a_following_finds_the_new_host_of_an_account() {
+    for status in [404, 502] {
+        let Some(mirror) = Mirror::new("10", "1") else { return };
+        mirror.clone().with(0);
+        // The proxy was the host. Now it is another server, and the account is elsewhere.
+        mirror.account.act("endpoint", &[&mirror.account.host().url]);
+        mirror.note("after the move");
+        mirror.liar.add(Rule::every("", Lie::answer(status, "text/html", &[], "for sale")));
+        let live = mirror.follow(&["--follow"]);
+        live.line_with(|line| line["action"] == "pulled");
+        live.says(&format!("following {}", mirror.account.host().url));
+        mirror.note("on the new host");
+        let line = live.line_with(|line| line["after"] == mirror.account.head().0);
+        assert_eq!(line["action"], "pulled", "{line}");
+        live.kill();
+        mirror.assert_equal();
+    }
 }

@@ -12,7 +12,7 @@ pub(super) enum Arrival {
         /// Whether events may have been missed.
         has_gap: bool,
     },
-    /// Events were missed.
+    /// Events were missed, or the server could not be reached.
     Gap,
     /// An event.
     Event(Event),

@@ -33,6 +33,8 @@ pub(super) enum Message {
     Bytes(Vec<u8>),
     /// Nothing for a second, or the connection broke.
     Nothing,
+    /// The server could not be reached.
+    Unreached,
 }
 
 impl<'a> Connection<'a> {
@@ -80,7 +82,7 @@ impl<'a> Connection<'a> {
             Err(error) if !self.was_open && !error.is_retryable() => Err(error),
             Err(error) => {
                 self.close(&error.to_string());
-                Ok(Message::Nothing)
+                Ok(Message::Unreached)
             }
         }
     }

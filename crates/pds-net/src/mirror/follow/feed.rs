@@ -62,6 +62,7 @@ impl<'a> EventFeed<'a> {
             Message::Opened => Arrival::Opened { has_gap: self.last.is_none() },
             Message::Bytes(bytes) => self.read(&bytes),
             Message::Nothing => Arrival::Nothing,
+            Message::Unreached => Arrival::Gap,
         })
     }
 

@@ -72,13 +72,27 @@ impl<'a> Group<'a> {
     pub(super) fn run(mut self, left: &dyn Fn(Left)) {
         while !self.mirrors.is_empty() {
             let went_on = self.take_next().and_then(|()| self.look(left));
-            if let Err(error) = went_on {
-                self.store_seq(true);
-                let all = self.mirrors.into_values().flatten();
-                let dirs = all.map(|one| one.mirror.dir).collect();
-                return left(Left::Ended(Unfollowed { dirs, error }));
+            let Err(error) = went_on else { continue };
+            if !self.was_open && !matches!(error, Error::Stopped) {
+                // The accounts may have moved to a host that has a stream.
+                self.ask_now();
+                let _ = self.look(left);
             }
+            self.store_seq(true);
+            let all = self.mirrors.into_values().flatten();
+            let dirs: Vec<_> = all.map(|one| one.mirror.dir).collect();
+            if !dirs.is_empty() {
+                left(Left::Ended(Unfollowed { dirs, error }));
+            }
+            return;
         }
+    }
+
+    /// Asks for a pull of each mirror, which does not count for the pace.
+    fn ask_now(&mut self) {
+        let now = Instant::now();
+        self.all().for_each(|one| one.pace.ask_now(now));
+        self.looked_at = None;
     }
 
     fn take_next(&mut self) -> Result<()> {
@@ -86,10 +100,7 @@ impl<'a> Group<'a> {
         let arrival = self.feed.next()?;
         let is_open = matches!(arrival, Arrival::Opened { .. });
         match arrival {
-            Arrival::Opened { has_gap: true } if !self.was_open => {
-                let now = Instant::now();
-                self.all().for_each(|one| one.pace.ask_now(now));
-            }
+            Arrival::Opened { has_gap: true } if !self.was_open => self.ask_now(),
             // A server that closes each connection does not cause a pull for each.
             Arrival::Opened { has_gap: true } | Arrival::Gap => self.all().for_each(One::ask),
             Arrival::Event(event) => {

@@ -48,6 +48,7 @@ impl<'a> Jetstream<'a> {
                 Err(error) => Arrival::Refused(None, EventRefused::Unreadable(error.to_string())),
             },
             Message::Nothing => Arrival::Nothing,
+            Message::Unreached => Arrival::Gap,
         })
     }
 }

@@ -99,7 +99,14 @@ impl One {
         };
         match step {
             Ok(Step::Old) => {}
-            Ok(Step::Taken(pulled)) => (shared.on)(&self.mirror, Followed::Event(pulled)),
+            Ok(Step::Taken(pulled)) => {
+                if pulled.blobs_error.is_some() {
+                    self.ask();
+                } else if !pulled.blobs.missing.is_empty() {
+                    self.pace.within(Instant::now(), BLOBS_AGAIN);
+                }
+                (shared.on)(&self.mirror, Followed::Event(pulled));
+            }
             Ok(Step::Behind) => self.ask(),
             Err(why) => {
                 // The account may have a new key.

@@ -42,6 +42,11 @@ impl PullPace {
         self.is_free = true;
     }
 
+    /// Makes the pull without an event come after a time at the latest.
+    pub(super) fn within(&mut self, now: Instant, time: Duration) {
+        self.regular = self.regular.min(now + time);
+    }
+
     /// Returns whether an event asks for a pull that was not made yet.
     pub(super) fn is_asked(&self) -> bool {
         self.due.is_some()
