@@ -143,7 +143,12 @@ impl DirectoryClone<'_> {
 
     /// Returns the identity of an account, or `None` if it cannot be fetched or should not be.
     fn account(&self, net: &Net, did: &Did, out: &mut Output) -> Result<Option<Account>> {
-        if self.args.offline || (self.is_unreachable.get() && did.method() == "plc") {
+        if self.args.offline {
+            return Ok(None);
+        }
+        let unchecked = "is checked with the key in the data directory and follows no host";
+        if self.is_unreachable.get() && did.method() == "plc" {
+            out.warn(format!("{did} {unchecked}, because the directory of identities fails"));
             return Ok(None);
         }
         let progress = NetworkProgress::default();
@@ -153,9 +158,11 @@ impl DirectoryClone<'_> {
                 Ok(Some(*account))
             }
             Published::Unreachable(error) => {
-                self.is_unreachable.set(true);
-                let of = "is checked with the key in the data directory and follows no host";
-                out.warn(format!("{did} {of}, because its identity cannot be fetched: {error}"));
+                // Each did:web has a server of its own.
+                self.is_unreachable.set(self.is_unreachable.get() || did.method() == "plc");
+                out.warn(format!(
+                    "{did} {unchecked}, because its identity cannot be fetched: {error}"
+                ));
                 Ok(None)
             }
             _ => Ok(None),

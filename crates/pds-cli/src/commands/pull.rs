@@ -66,7 +66,7 @@ pub(crate) struct Args {
     from: Option<Host>,
 
     /// Take a state that is older than the stored one, has its rev, or a rev in the future
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["follow", "relay", "jetstream", "every"])]
     force: bool,
 
     /// Accept this new signing key of a did:web account. Its domain may have changed hands: ask the owner of the account

@@ -30,8 +30,12 @@ fn main() {
     };
     let servers = Servers::start(&[]).expect("the servers are not installed: run bash .ci/e2e");
     let account = Account::create(&servers, 0);
-    account.act("bulk", &[&bench.records.to_string()]);
-    account.act("blobs", &[&bench.blobs.to_string(), "20000"]);
+    for many in portions(bench.records, 5_000) {
+        account.act("bulk", &[&many]);
+    }
+    for many in portions(bench.blobs, 200) {
+        account.act("blobs", &[&many, "20000"]);
+    }
     let mut rows = bench.clones(&account);
     rows.push(bench.idle_pulls(&account));
     rows.extend(bench.pulls(&account));
@@ -41,6 +45,11 @@ fn main() {
         Some(at) => fs::write(&arguments[at + 1], text).unwrap(),
         None => print!("{text}"),
     }
+}
+
+/// Divides an amount: an action of the harness has a limit of time.
+fn portions(all: usize, most: usize) -> impl Iterator<Item = String> {
+    (0..all.div_ceil(most)).map(move |number| (all - number * most).min(most).to_string())
 }
 
 /// The amount of work, and the place for it.

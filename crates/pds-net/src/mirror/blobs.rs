@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::io;
+use std::io::{self, Seek};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use pds::Repo;
 use pds::blob::{BlobError, BlobInfo, BlobStore, BlobSweep, OpenBlob};
 use pds::blobs::BlobUse;
-use pds::local::layout::BLOB_DIRECTORY;
+use pds::local::layout::{BLOB_DIRECTORY, FETCH_DIRECTORY, STAGING_PREFIX};
+use pds::unfinished::UnfinishedFile;
 use pds_core::data::cid::Cid;
 use pds_core::syntax::datetime::Datetime;
 use pds_core::syntax::nsid::Nsid;
@@ -57,8 +58,7 @@ impl Wanted {
         Ok(())
     }
 
-    /// Adds the blobs of all records of the host's state that are not stored or damaged. Each stored one is hashed, and
-    /// damaged ones are removed.
+    /// Adds the blobs of all records of the host's state that are not stored or damaged. Each stored one is hashed.
     pub(super) fn unsound(&mut self, repo: &Repo, only: &[Nsid]) -> Result<()> {
         let (blobs, mut known) = (repo.blobs().as_ref(), HashMap::new());
         repo.on(origin()).snapshot()?.each_blob(&mut |path, blob| {
@@ -77,9 +77,6 @@ impl Wanted {
             }
             Ok(())
         })?;
-        known.retain(|_, state| *state == Stored::Damaged);
-        let damaged: Vec<Cid> = known.into_keys().collect();
-        blobs.sweep(BlobSweep::Listed(&damaged)).map_err(pds::Error::from)?;
         Ok(())
     }
 
@@ -119,6 +116,7 @@ fn is_among(one: &BlobUse, only: &[Nsid]) -> bool {
 struct Work<'a> {
     source: &'a Source<'a>,
     store: &'a dyn BlobStore,
+    dir: &'a Path,
     disk: Disk,
     waiting: Mutex<VecDeque<BlobUse>>,
     done: Mutex<Done>,
@@ -157,7 +155,7 @@ pub(super) fn fetch(
     let leaves_out = wanted.leaves_out;
     let waiting: VecDeque<BlobUse> = wanted.uses.into_values().collect();
     let tried: Vec<Cid> = waiting.iter().map(|one| one.blob.cid).collect();
-    let work = Work::new(source, (repo.blobs().as_ref(), disk_of(dir)?), waiting);
+    let work = Work::new(source, (repo.blobs().as_ref(), dir), waiting)?;
     let threads = source.client.net().options().jobs.clamp(1, MAX_THREADS).min(tried.len());
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -228,13 +226,14 @@ fn add_listed(
 impl<'a> Work<'a> {
     fn new(
         source: &'a Source<'a>,
-        (store, disk): (&'a dyn BlobStore, Disk),
+        (store, dir): (&'a dyn BlobStore, &'a Path),
         waiting: VecDeque<BlobUse>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self> {
+        Ok(Self {
             source,
             store,
-            disk,
+            dir,
+            disk: disk_of(dir)?,
             of: waiting.len() as u64,
             waiting: Mutex::new(waiting),
             done: Mutex::default(),
@@ -242,7 +241,7 @@ impl<'a> Work<'a> {
             bytes: AtomicU64::new(0),
             is_stopped: AtomicBool::new(false),
             failures: AtomicU32::new(0),
-        }
+        })
     }
 
     fn run(&self) {
@@ -278,12 +277,27 @@ impl<'a> Work<'a> {
             let info = BlobInfo { cid, size_bytes: most, stored_at_micros: 0 };
             // The reader fails at its end if the bytes have another hash, so that they are not stored.
             let mut blob = OpenBlob::new(info, Guarded::new(body, &self.disk));
+            if self.store.open(&cid).map_err(pds::Error::from)?.is_some() {
+                // A blob that is wanted and stored is damaged.
+                return self.replace(&cid, &mut blob);
+            }
             match self.store.put(&mut blob.reader) {
                 Ok(stored) => Ok(stored.size_bytes),
                 Err(BlobError::Source(error)) => Err(error.into()),
                 Err(error) => Err(pds::Error::from(error).into()),
             }
         })
+    }
+
+    /// Replaces a damaged blob, once the right bytes have arrived.
+    fn replace(&self, cid: &Cid, blob: &mut OpenBlob) -> Result<u64> {
+        let fetch = self.dir.join(FETCH_DIRECTORY);
+        let mut arrived = UnfinishedFile::private_in(&fetch, STAGING_PREFIX, "")?;
+        let bytes = io::copy(&mut blob.reader, arrived.as_file())?;
+        self.store.sweep(BlobSweep::Listed(&[*cid])).map_err(pds::Error::from)?;
+        arrived.as_file().rewind()?;
+        self.store.put(arrived.as_file()).map_err(pds::Error::from)?;
+        Ok(bytes)
     }
 
     /// Counts a blob that the host has failed to send. A host that fails with each of many sends no other, either.

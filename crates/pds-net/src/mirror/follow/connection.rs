@@ -23,6 +23,8 @@ pub(super) struct Connection<'a> {
     tries: u32,
     /// Why the last connection ended.
     why: String,
+    /// Whether the server did not accept the last request for a connection.
+    is_refused: bool,
 }
 
 /// What came from a connection.
@@ -45,7 +47,17 @@ impl<'a> Connection<'a> {
         messages: Messages,
     ) -> Self {
         let (socket, why) = (None, String::new());
-        Self { client, report, server, messages, socket, was_open: false, tries: 0, why }
+        Self {
+            client,
+            report,
+            server,
+            messages,
+            socket,
+            was_open: false,
+            tries: 0,
+            why,
+            is_refused: false,
+        }
     }
 
     /// Waits for a message. A connection that is closed is opened again, at `path`.
@@ -79,12 +91,23 @@ impl<'a> Connection<'a> {
                 Ok(Message::Opened)
             }
             Err(error @ Error::Stopped) => Err(error),
-            Err(error) if !self.was_open && !error.is_retryable() => Err(error),
+            Err(error) if !self.was_open && !self.may_pass(&error) => Err(error),
             Err(error) => {
+                self.is_refused = error.status() == Some(400);
                 self.close(&error.to_string());
                 Ok(Message::Unreached)
             }
         }
+    }
+
+    /// Returns whether an error may pass. A server may refuse a cursor that it has never given.
+    fn may_pass(&self, error: &Error) -> bool {
+        error.is_retryable() || (error.status() == Some(400) && !self.is_refused)
+    }
+
+    /// Returns whether the server did not accept the last request for a connection.
+    pub(super) fn is_refused(&self) -> bool {
+        self.is_refused
     }
 
     /// Ends the connection. The next message opens it again.

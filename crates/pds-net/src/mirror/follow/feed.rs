@@ -45,12 +45,14 @@ pub(super) struct EventFeed<'a> {
     connection: Connection<'a>,
     /// The sequence number of the last event.
     last: Option<u64>,
+    /// The unreadable messages since the last event.
+    unreadable: u32,
 }
 
 impl<'a> EventFeed<'a> {
     /// Begins after an event, or with the next one.
     pub(super) fn new(connection: Connection<'a>, after: Option<u64>) -> Self {
-        Self { connection, last: after }
+        Self { connection, last: after, unreadable: 0 }
     }
 
     fn next(&mut self) -> Result<Arrival> {
@@ -62,7 +64,13 @@ impl<'a> EventFeed<'a> {
             Message::Opened => Arrival::Opened { has_gap: self.last.is_none() },
             Message::Bytes(bytes) => self.read(&bytes),
             Message::Nothing => Arrival::Nothing,
-            Message::Unreached => Arrival::Gap,
+            Message::Unreached => {
+                if self.connection.is_refused() {
+                    // The number may not be one of this server.
+                    self.last = None;
+                }
+                Arrival::Gap
+            }
         })
     }
 
@@ -91,6 +99,11 @@ impl<'a> EventFeed<'a> {
 
     fn unreadable(&mut self, error: &FrameError) -> Arrival {
         let did = error.did().cloned();
+        self.unreadable += 1;
+        if self.unreadable > MAX_UNREADABLE {
+            self.unreadable = 0;
+            self.connection.close("too many messages that are not events");
+        }
         match self.follows(error.seq()) {
             Ok(()) => Arrival::Refused(did, EventRefused::Unreadable(error.to_string())),
             Err(why) => Arrival::Refused(did, why),
@@ -107,7 +120,7 @@ impl<'a> EventFeed<'a> {
             self.connection.close(&why.to_string());
             return Err(why);
         }
-        self.last = Some(seq);
+        (self.last, self.unreadable) = (Some(seq), 0);
         Ok(())
     }
 }
@@ -119,6 +132,9 @@ const OUTDATED_CURSOR: &str = "OutdatedCursor";
 
 /// The server has no event with the number of the cursor yet.
 const FUTURE_CURSOR: &str = "FutureCursor";
+
+/// The most unreadable messages in a row. A server that sends more of them is left, and dialled again after a pause.
+const MAX_UNREADABLE: u32 = 100;
 
 /// The largest sequence number: JSON readers take no greater ones.
 const MAX_SEQ: u64 = (1 << 53) - 1;

@@ -76,9 +76,9 @@ impl Drop for DoneAtEnd {
     }
 }
 
-/// Returns the mirrors of each event stream.
+/// Returns the mirrors of each event stream. Without a stream, those of a host wait for each other only.
 fn groups(mirrors: Vec<Mirror>, source: &EventSource) -> Vec<Vec<Mirror>> {
-    if *source != EventSource::Host {
+    if matches!(source, EventSource::Relay(_) | EventSource::Jetstream(_)) {
         return if mirrors.is_empty() { Vec::new() } else { vec![mirrors] };
     }
     let mut by_host: BTreeMap<Host, Vec<Mirror>> = BTreeMap::new();

@@ -142,7 +142,8 @@ impl<'a> Group<'a> {
         looked
     }
 
-    /// Pulls the mirrors that are due, and gives away those that cannot be followed here any more.
+    /// Pulls the mirrors that are due, those of each host one after the other, and gives away those that cannot be
+    /// followed here any more.
     fn pull(&mut self, now: Instant, due: usize, left: &dyn Fn(Left)) -> Result<()> {
         let Shared { net, source, report, .. } = self.shared;
         let by_host = *source == EventSource::Host;
@@ -150,26 +151,34 @@ impl<'a> Group<'a> {
             Some(host) if by_host => listed_if_many(net, host, due, report),
             _ => Listed::new(),
         };
+        let mut of_hosts: BTreeMap<Host, Vec<One>> = BTreeMap::new();
+        for one in std::mem::take(&mut self.mirrors).into_values().flatten() {
+            let host = &one.mirror.upstream.host;
+            let is_turn = of_hosts.len() < MAX_HOSTS || of_hosts.contains_key(host);
+            match one.pace.is_due(now) && is_turn {
+                true => of_hosts.entry(host.clone()).or_default().push(one),
+                false => self.keep(one),
+            }
+        }
         let mut pulled = Ok(());
-        for mut one in std::mem::take(&mut self.mirrors).into_values().flatten() {
-            if pulled.is_ok() && one.pace.is_due(now) {
-                let known = listed.get(&one.mirror.upstream.did);
-                match one.pull(known, self.shared) {
-                    Ok(has_moved) if has_moved && by_host => {
-                        left(Left::Moved(one.mirror));
-                        continue;
-                    }
-                    Ok(_) => {}
-                    Err(Error::Stopped) => pulled = Err(Error::Stopped),
-                    Err(error) => {
-                        left(Left::Ended(Unfollowed { dirs: vec![one.mirror.dir], error }));
-                        continue;
-                    }
+        for (one, result) in pull_hosts(of_hosts, &listed, self.shared) {
+            match result {
+                Ok(has_moved) if has_moved && by_host => left(Left::Moved(one.mirror)),
+                Ok(_) => self.keep(one),
+                Err(Error::Stopped) => {
+                    pulled = Err(Error::Stopped);
+                    self.keep(one);
+                }
+                Err(error) => {
+                    left(Left::Ended(Unfollowed { dirs: vec![one.mirror.dir], error }));
                 }
             }
-            self.mirrors.entry(one.mirror.upstream.did.clone()).or_default().push(one);
         }
         pulled
+    }
+
+    fn keep(&mut self, one: One) {
+        self.mirrors.entry(one.mirror.upstream.did.clone()).or_default().push(one);
     }
 
     fn store_seq(&mut self, is_last: bool) {
@@ -177,6 +186,32 @@ impl<'a> Group<'a> {
         self.all().for_each(|one| one.store_seq(&server, Some(seq), is_last));
     }
 }
+
+/// Pulls the mirrors of each host in a thread of its own.
+fn pull_hosts(
+    of_hosts: BTreeMap<Host, Vec<One>>,
+    listed: &Listed,
+    shared: Shared<'_>,
+) -> Vec<(One, Result<bool>)> {
+    std::thread::scope(|scope| {
+        let pull = |mut one: One| {
+            let result = one.pull(listed.get(&one.mirror.upstream.did), shared);
+            (one, result)
+        };
+        let threads: Vec<_> = of_hosts
+            .into_values()
+            .map(|ones| scope.spawn(move || ones.into_iter().map(pull).collect::<Vec<_>>()))
+            .collect();
+        let joined = threads.into_iter().map(|thread| match thread.join() {
+            Ok(pulled) => pulled,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        joined.flatten().collect()
+    })
+}
+
+/// The most hosts that are asked at the same time. The others have their turn next.
+const MAX_HOSTS: usize = 32;
 
 /// How often the pulls that are due are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_time_begins_anew() {
+    fn a_quiet_time_begins_again() {
         let start = Instant::now();
         let mut pace = PullPace::new(start, DAY);
         for _ in 0..4 {

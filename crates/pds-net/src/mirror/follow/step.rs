@@ -143,12 +143,17 @@ impl Mirror {
         let net = &net.with_own_counts();
         let Claim { commit, changes, blocks, is_next, .. } = claim;
         let _lock = MirrorLock::take(&self.dir, options.wait)?;
+        if self.state()?.cid() != before.cid() {
+            // Another process was at work meanwhile.
+            return Err(Error::Busy);
+        }
         let store = self.repo.store().clone();
         let parcel = match is_next {
             true => Parcel::Changes(Advance::new(commit, changes, blocks).base(before.data())),
             false => Parcel::Blocks(blocks, commit.cid()),
         };
-        let has_blobs = !options.no_blobs && self.has_new_blobs(changes, blocks)?;
+        // The states between may have had blobs, too.
+        let has_blobs = !options.no_blobs && (!is_next || self.has_new_blobs(changes, blocks)?);
         if has_blobs {
             // Another process may have changed the file.
             self.reload()?;
