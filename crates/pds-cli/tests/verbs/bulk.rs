@@ -86,9 +86,10 @@ fn gc_asks_before_it_deletes_states_and_forget_wants_their_number() {
     let shown = typed(&repo.home, "y", forget).unwrap();
     for expected in [
         "This removes every version of the record and the states that contain it:",
-        "  com.example.note/b            1 version\r\n",
+        "  com.example.note/b ",
+        " 1 version\r\n",
         "  2 of 4 states, stored ",
-        "  HEAD becomes a new commit without it\r\n",
+        " HEAD becomes a new commit without it\r\n",
         "It cannot be undone.",
         "Type the number of states to go on (2): ",
         "nothing was changed",

@@ -73,7 +73,7 @@ fn an_account_is_not_taken_for_a_file() {
         assert!(said.contains("http://127.0.0.1:9 was not contacted"), "{said}");
         assert_eq!(home.list("."), Vec::<String>::new());
     }
-    assert!(home.pds(["clone", "https://pds.example.com"]).fails(2).contains("is a host"));
+    assert!(home.pds(["clone", "https://pds.example.com"]).fails(2).contains("all accounts of"));
     assert!(!home.pds(["clone", "none.car"]).fails(3).contains("account"));
 }
 

@@ -81,7 +81,8 @@ const BEGINNING: &str = "\
 # The network
 
 `just bench-network` writes this page. It starts a real host on this machine, fills an account, and runs the release
-build of `pds` against it. What is compared runs in the same round. Ratios are medians; CPU time is that of the client.
+build of `pds` against it. What is compared runs in the same round, with gzip. Ratios are medians; CPU time is that of
+the client.
 
 | work | compared with | goal | measured | |
 |---|---|---|--:|---|

@@ -60,9 +60,6 @@ fn blobs_that_are_not_in_their_place_are_listed() {
                 as &dyn Fn(&Server, &str),
         ),
         ("wrong-hash", &|server, cid| fs::write(server.blob(cid), "other blob").unwrap()),
-        ("too-large", &|server, cid| {
-            fs::write(server.blob(cid), "a longer one than that").unwrap();
-        }),
         ("temporary", &|server, cid| {
             fs::remove_file(server.blob(cid)).unwrap();
             let sql = format!("INSERT INTO blob VALUES ('{cid}', 'text/plain', 10, 'key')");
