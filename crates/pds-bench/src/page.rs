@@ -51,8 +51,8 @@ other libraries, and with the least that the machine needs for it: SQLite alone,
   A figure within a fifth of its target may fall on either side in another run.
 - The results of all libraries are compared, and a run in which two of them differ fails.
 
-`just bench-postgres` measures the store in PostgreSQL next to bare statements and SQLite, with a server that it starts
-itself, and writes [performance/postgres.md](performance/postgres.md).
+`just bench-postgres` measures the store in PostgreSQL ([performance/postgres.md](performance/postgres.md)), and
+`just bench-network` clone, pull and follow with a real host ([performance/network.md](performance/network.md)).
 ";
 
 const PEERS: &str = "\
