@@ -114,7 +114,7 @@ fn a_killed_clone_of_a_host_continues() {
     host.liar.add(Rule::every("getRepo", Lie::rate_limited("99999999")));
     let limited = host.pds(&["clone", host.liar.url(), "all", "--yes"]);
     limited.with(4);
-    assert!(limited.stderr.contains("has no more requests for us"), "{}", limited.stderr);
+    assert!(limited.stderr.contains("limits requests until"), "{}", limited.stderr);
     assert_eq!(host.liar.seen("getRepo").len(), 1);
 
     let moments = [
