@@ -27,19 +27,19 @@ use crate::screens::followed as screen;
 /// Where pull learns of changes while it goes on.
 #[derive(Debug, clap::Args)]
 pub(crate) struct FollowArgs {
-    /// Go on: take each event of the host's stream as it comes
+    /// Follow the event stream of the host: store each event as it comes
     #[arg(long)]
     follow: bool,
 
-    /// Go on with the events of this relay, which has those of many hosts
+    /// Follow the event stream of this relay, which has the events of many hosts
     #[arg(long, value_name = "URL", conflicts_with_all = ["jetstream", "every"])]
     relay: Option<Host>,
 
-    /// Go on with a pull for each event of this Jetstream server
+    /// Pull after each event of this Jetstream server
     #[arg(long, value_name = "URL", conflicts_with = "every")]
     jetstream: Option<Host>,
 
-    /// Go on with a pull after each of these times, such as 5m
+    /// Pull again after each of these times, such as 5m
     #[arg(long, value_name = "TIME", value_parser = pause)]
     every: Option<Duration>,
 }

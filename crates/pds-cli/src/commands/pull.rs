@@ -32,12 +32,12 @@ use crate::screens::fetched as screen;
 ///
 /// Prints nothing if nothing has changed.
 ///
-/// With --blobs, the command also reads and hashes every stored blob. It removes damaged blobs, and fetches them and the
-/// missing ones again.
+/// With --blobs, the command also reads and hashes every stored blob. It fetches damaged and missing ones again.
 ///
 /// With --follow, the command goes on: it reads the event stream of the host, checks each event of the account, stores
-/// it as a state of its own, and prints a line. What an event does not prove is pulled, at most once a minute. It ends
-/// at Ctrl-C, and the next run continues. --relay, --jetstream and --every follow other sources.
+/// it as a state of its own, and prints a line. Where an event does not prove the new state, the mirror is pulled, at
+/// most once a minute. The command ends at Ctrl-C, and the next run continues. --relay, --jetstream and --every follow
+/// other sources.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds pull\n  pds -R alice.example.com pull --json\n  pds pull --all mirrors\n  pds pull --blobs\n  pds pull --follow\n  pds pull --all mirrors --every 1h\n\n\

@@ -70,7 +70,10 @@ fn a_body_that_drips() {
         }
     });
     let error = fetch(&impatient(), &drips).unwrap_err();
-    assert!(matches!(&error, Error::Stalled { what, .. } if what.contains("too few bytes")), "{error}");
+    assert!(
+        matches!(&error, Error::Stalled { what, .. } if what.contains("too few bytes")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -85,7 +88,10 @@ fn gzip_that_drips_without_a_byte_of_content() {
         }
     });
     let error = fetch(&impatient(), &drips).unwrap_err();
-    assert!(matches!(&error, Error::Stalled { what, .. } if what.contains("too few bytes")), "{error}");
+    assert!(
+        matches!(&error, Error::Stalled { what, .. } if what.contains("too few bytes")),
+        "{error}"
+    );
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub enum EventRefused {
     #[error("an event of the stream is not readable: {0}")]
     Unreadable(String),
     /// The sequence number does not grow, or is too large.
-    #[error("event {seq} follows event {last}")]
+    #[error("event {seq} came after event {last}, and numbers have to grow")]
     Sequence {
         /// The sequence number.
         seq: u64,
