@@ -18,6 +18,7 @@ pub mod missing;
 pub mod pull;
 mod small_file;
 mod source;
+mod state_blobs;
 pub mod stored_identity;
 mod transport;
 pub mod upstream;

@@ -1,7 +1,5 @@
 //! The pull of an account: ask for the newest commit, and fetch only what changed.
 
-use pds::blobs::BlobUse;
-use pds::data::blobs_in;
 use pds::model::write::RecordChange;
 use pds::transfer::import::Imported;
 use pds_core::commit::Commit;
@@ -15,11 +13,10 @@ use crate::clock::now;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::mirror::arrival::{import, import_with, refusal, root_of};
-use crate::mirror::blobs::{self, Blobs, Wanted};
+use crate::mirror::blobs::Blobs;
 use crate::mirror::clone::write_identity;
 use crate::mirror::fetch_dir::FetchDir;
 use crate::mirror::handle::{FetchOptions, Mirror, origin};
-use crate::mirror::missing;
 use crate::mirror::source::Source;
 use crate::mirror::stored_identity::{check_stored, stored};
 use crate::mirror::transport::{Parcel, bring};
@@ -126,10 +123,10 @@ impl Mirror {
             None => (Vec::new(), Vec::new()),
         };
         fetch.clear_files()?;
-        let (blobs, blobs_error) = match self.blobs(&source, (&changes, was_complete), options) {
-            // The new state is stored, and stays.
-            Err(error) if is_new && error.is_remote() => (Blobs::default(), Some(error)),
-            blobs => (blobs?, None),
+        let of_records = (&changes[..], was_complete);
+        let (blobs, blobs_error) = match is_new {
+            true => self.blobs_of_new(&source, of_records, options)?,
+            false => (self.blobs(&source, of_records, options)?, None),
         };
         fetch.finish()?;
         let (before, after, traffic) = (before.cid(), self.state()?, net.traffic());
@@ -350,44 +347,6 @@ impl Mirror {
     ) -> Result<Vec<RecordChange>> {
         let (before, after) = (Some(before.cid()), Some(imported.commit.cid()));
         Ok(self.repo.history().changes(before, after)?)
-    }
-
-    /// Fetches the blobs of new records, or all that are missing if an earlier run did not finish. With `check_blobs`,
-    /// fetches all that are missing or damaged.
-    pub(super) fn blobs(
-        &mut self,
-        source: &Source<'_>,
-        (changes, was_complete): (&[RecordChange], bool),
-        options: &FetchOptions,
-    ) -> Result<Blobs> {
-        let only = &options.blobs_of[..];
-        if options.no_blobs {
-            return Ok(Blobs::default());
-        }
-        // If the list has another length than this program wrote, it is not used.
-        let is_listed = missing::read(&self.dir)?.len() as u64 == self.upstream.missing;
-        let mut wanted = Wanted::default();
-        if options.check_blobs {
-            // The next run looks for the blobs that were removed, if this one is killed.
-            self.set_incomplete()?;
-            wanted.unsound(&self.repo, only)?;
-        } else if !was_complete || !is_listed {
-            wanted.all(&self.repo, only)?;
-        } else {
-            for change in changes {
-                let Some(cid) = change.after else { continue };
-                let block = self.repo.store().get(&cid).map_err(pds::Error::from)?;
-                let blobs = block.and_then(|block| blobs_in(block.bytes()).ok());
-                for blob in blobs.into_iter().flatten() {
-                    if self.repo.blob(&blob.cid)?.is_none() {
-                        wanted.add(BlobUse { path: change.path.clone(), blob }, only);
-                    }
-                }
-            }
-        }
-        let fetched = blobs::fetch(source, &self.repo, &self.dir, (wanted, only))?;
-        self.note_blobs(&fetched, true)?;
-        Ok(fetched)
     }
 }
 

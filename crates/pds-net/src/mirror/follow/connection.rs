@@ -17,7 +17,7 @@ pub(super) struct Connection<'a> {
     server: Host,
     messages: Messages,
     socket: Option<(Socket, Instant)>,
-    /// Whether the server was reached once. From then on, each fault may pass.
+    /// Whether the server was reached once. A server that was reached may fail for a while, and work again.
     was_open: bool,
     /// The connections since one that lasted.
     tries: u32,

@@ -175,10 +175,7 @@ impl Mirror {
                 let (did, host) = (self.upstream.did.clone(), self.upstream.host.clone());
                 let client = net.reporting(report);
                 let source = Source { client, host: &host, did: &did, report };
-                match self.blobs(&source, (&changes, was_complete), options) {
-                    Err(error) if error.is_remote() => (Blobs::default(), Some(error)),
-                    blobs => (blobs?, None),
-                }
+                self.blobs_of_new(&source, (&changes, was_complete), options)?
             }
             false => (Blobs::default(), None),
         };
