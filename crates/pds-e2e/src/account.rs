@@ -1,7 +1,7 @@
 //! One account of a host, and what its owner and the administrator do with it.
 
 use std::fs;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pds_core::crypto::curve::Curve;
 use pds_core::crypto::signing_key::SigningKey;
@@ -74,6 +74,23 @@ impl<'s> Account<'s> {
     /// Creates, updates or deletes records in one commit: each write has `action`, `collection`, `rkey` and `value`.
     pub fn apply(&self, writes: &[Json]) -> Json {
         self.act_on("apply", &[], &json!(writes))
+    }
+
+    /// Repeats an action until `work` ends. It gets the number of each repetition, from 1.
+    ///
+    /// # Panics
+    /// If the action fails, or `work` panics.
+    pub fn while_acting<T>(&self, act: impl Fn(&Self, u32) + Sync, work: impl FnOnce() -> T) -> T {
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let numbers = (1..).take_while(|_| !is_over.load(Ordering::Relaxed));
+                numbers.for_each(|number| act(self, number));
+            });
+            // A panic must end the repetition, too.
+            let _over = AtEnd(&is_over);
+            work()
+        })
     }
 
     /// Names a proxy as the host in the identity of the account.
@@ -154,6 +171,15 @@ impl<'s> Account<'s> {
             resolver,
             "--allow-private=localhost".to_owned(),
         ]
+    }
+}
+
+/// Says at its end that something is over.
+struct AtEnd<'a>(&'a AtomicBool);
+
+impl Drop for AtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

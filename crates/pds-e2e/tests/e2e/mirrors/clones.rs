@@ -86,19 +86,10 @@ fn a_clone_while_the_host_writes_is_whole() {
     for _ in 0..if super::is_full() { 20 } else { 1 } {
         let Some(mirror) = Mirror::new("600", "1") else { return };
         mirror.liar.add(Rule::every("getRepo", slowly()));
-        let is_over = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let mut seed = 0;
-                while !is_over.load(Ordering::Relaxed) {
-                    seed += 1;
-                    mirror.account.act("change", &["20", &seed.to_string()]);
-                }
-            });
-            let cloned = mirror.clone();
-            is_over.store(true, Ordering::Relaxed);
-            cloned.with(0);
-        });
+        let change = |account: &Account<'_>, seed: u32| {
+            account.act("change", &["20", &seed.to_string()]);
+        };
+        mirror.account.while_acting(change, || mirror.clone()).with(0);
         mirror.home.pds(["-R", "copy", "verify", "--blobs"]).with(0);
         mirror.liar.reset();
         mirror.pull().with(0);

@@ -1,7 +1,6 @@
 //! Clones from the data directory of a running host, compared with clones over the network.
 
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use pds_e2e::{Account, Home, Servers};
 use serde_json::Value as Json;
@@ -116,25 +115,19 @@ fn a_data_directory_is_read_while_its_host_writes() {
     account.act("blobs", &["2", "500"]);
     let copy = Copy::of(account, servers);
     let rounds = if super::is_full() { 50 } else { 6 };
-    let is_over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut seed = 0;
-            while !is_over.load(Ordering::Relaxed) {
-                seed += 1;
-                copy.account.act("change", &["20", &seed.to_string()]);
-            }
-        });
-        let mut revs = Vec::new();
-        for round in 0..rounds {
+    let change = |account: &Account<'_>, seed: u32| {
+        account.act("change", &["20", &seed.to_string()]);
+    };
+    let revs = copy.account.while_acting(change, || {
+        let clone = |round| {
             let dir = format!("copy{round}");
             let answer = copy.clone_from_data(&dir, &["--offline"]);
             copy.home.pds(["-R", &dir, "verify", "--blobs"]).with(0);
-            revs.push(answer["rev"].as_str().unwrap().to_owned());
-        }
-        is_over.store(true, Ordering::Relaxed);
-        assert!(revs.is_sorted() && revs.first() < revs.last(), "{revs:?}");
+            answer["rev"].as_str().unwrap().to_owned()
+        };
+        (0..rounds).map(clone).collect::<Vec<_>>()
     });
+    assert!(revs.is_sorted() && revs.first() < revs.last(), "{revs:?}");
     let answer = copy.clone_from_data("last", &[]);
     assert_eq!(answer["commit"], copy.account.head().0);
 }

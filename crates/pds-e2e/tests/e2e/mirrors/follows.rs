@@ -1,7 +1,6 @@
 //! Following: each event becomes a state, and what an event does not prove is pulled.
 
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -99,13 +98,8 @@ fn a_following_that_was_killed_continues_with_each_event() {
 #[test]
 fn followings_that_are_killed_lose_no_state() {
     let Some(mirror) = mirror("20", "1") else { return };
-    let is_over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_over.load(Ordering::Relaxed) {
-                mirror.account.act("each", &["30"]);
-            }
-        });
+    let write = |account: &Account<'_>, _| drop(account.act("each", &["30"]));
+    mirror.account.while_acting(write, || {
         for kill in 0..if super::is_full() { 200 } else { 8 } {
             let live = mirror.follow(&["--follow"]);
             // Some end before the first event, and some between two.
@@ -113,7 +107,6 @@ fn followings_that_are_killed_lose_no_state() {
             live.kill();
             mirror.home.pds(["-R", "copy", "verify"]).with(0);
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     let live = mirror.follow(&["--follow"]);
     let head = mirror.account.head().0;

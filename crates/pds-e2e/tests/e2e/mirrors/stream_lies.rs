@@ -75,7 +75,7 @@ fn cases() -> Vec<Case> {
         case("more than a message may have", None, |_, _| vec![Sent::Message(vec![0; 5_000_001])]),
         case("the same in parts", None, |_, _| vec![Sent::Fragments(vec![vec![0; 1_000_000]; 6])]),
         case("cut", None, |_, _| vec![Sent::Cut]),
-        case("a status that nobody set", None, move |event, _| {
+        case("a status that the host did not set", None, move |event, _| {
             forged(Event::Account(AccountEvent {
                 seq: event.seq,
                 did: event.repo.clone(),
@@ -84,7 +84,7 @@ fn cases() -> Vec<Case> {
                 time: event.time.clone(),
             }))
         }),
-        case("an identity that nobody changed", None, move |event, _| {
+        case("an identity that has not changed", None, move |event, _| {
             forged(Event::Identity(IdentityEvent {
                 seq: event.seq,
                 did: event.repo.clone(),
